@@ -1,0 +1,1 @@
+"""Which model next, and remembering everything."""

@@ -1,0 +1,23 @@
+"""What Alembic runs for every command; `search.migrations.config` puts the connection in."""
+
+from alembic import context
+
+from search.database import VERSION_TABLE
+from search.tables import Base
+
+
+def ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Optuna's tables may stand beside ours: leave alone what does not start with `lathe_`."""
+    return kind != "table" or (name or "").startswith("lathe_")
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    version_table=VERSION_TABLE,  # Optuna stamps Alembic's default table with its own revisions
+    include_name=ours,
+    render_as_batch=True,
+    transactional_ddl=True,  # Alembic's default for SQLite is False: a killed upgrade would stay half done
+)
+with context.begin_transaction():
+    context.run_migrations()
