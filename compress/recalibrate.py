@@ -1,0 +1,29 @@
+"""BatchNorm statistics for a network whose weights came from elsewhere: a supernet, a larger network, another precision."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+IMAGES = 512
+
+
+def recalibrate(network: nn.Module, x: Tensor) -> None:
+    """Replace the running statistics in place by those of one pass over up to 512 normalised training images `x`.
+
+    One large batch gives the pooled variance exactly (an average over small batches loses the variance between them).
+    The statistics of a supernet belong to no network, so nothing reports an accuracy without calling this first.
+    Cost: one forward pass in training mode.
+    """
+    norms = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    was_training = network.training
+    network.train()
+    with torch.no_grad():
+        network(x[:IMAGES])
+    network.train(was_training)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

@@ -1,0 +1,1 @@
+"""Fast operations: each folder holds one, with a plain torch reference."""

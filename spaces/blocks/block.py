@@ -1,0 +1,39 @@
+"""What a block is: a frozen config of one layer group that keeps the shape (N, C, H, W)."""
+
+from typing import Any, ClassVar, Protocol
+
+from torch import nn
+
+from spaces.registry import Registry
+
+
+class Block(Protocol):
+    """A frozen dataclass; its fields are the choices. Rules for authors: docs/blocks.md.
+
+    `kind` is the registered name. `separate` lists the fields whose values share no weights. `strings` of allowed
+    values for text fields are checked when a space is read.
+    """
+
+    kind: ClassVar[str]
+    separate: ClassVar[tuple[str, ...]]
+    allowed: ClassVar[dict[str, tuple[str, ...]]]
+
+    def build(self, width: int) -> nn.Module:
+        """A module of plain torch layers, (N, width, H, W) -> (N, width, H, W). Must also run on the meta device."""
+        ...
+
+    def units(self, width: int) -> dict[str, int]:
+        """How many units each of the block's own dimensions has at this width: what pruning may shorten."""
+        ...
+
+    def resized(self, width: int, dimension: str, units: int) -> Any:
+        """The same block with `units` units in `dimension` at this width."""
+        ...
+
+
+BLOCKS: Registry[type[Block]] = Registry("block", "lathe.blocks")
+
+
+def key(block: Block) -> str:
+    """The name under which a position stores the block's weights: its kind and the fields that share none."""
+    return "_".join([block.kind, *(f"{field}{getattr(block, field)}" for field in block.separate)])

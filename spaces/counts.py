@@ -1,0 +1,94 @@
+"""What a network costs before it is built: parameters, MACs, and the most memory its activations need at once.
+
+Counted on the meta device, piece by piece and cached, so that a whole network is a sum of a few lookups.
+"""
+
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from spaces.architecture import Architecture
+from spaces.network import Piece, pieces, skeleton
+
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Counts:
+    """params: learned numbers (no BatchNorm statistics). macs: multiply-adds for one image. peak_bytes: float32
+    activations alive at once, evaluated in order, without reuse in place."""
+
+    params: int
+    macs: int
+    peak_bytes: int
+
+
+def count(arch: Architecture) -> Counts:
+    """Exact counts of a network for one image.
+
+    MACs are those the exported file executes: a densely evaluated mixture counts all its experts, and attention is
+    counted on meta because FlopCounterMode omits scaled_dot_product_attention on a real CPU model.
+    """
+    shape, params, macs, peak = arch.input_shape, 0, 0, 0
+    for _, piece in pieces(arch):
+        part, shape = count_piece(piece, shape)
+        params, macs, peak = params + part.params, macs + part.macs, max(peak, part.peak_bytes)
+    return Counts(params, macs, peak)
+
+
+@lru_cache(maxsize=16384)
+def count_piece(piece: Piece, shape: tuple[int, ...]) -> tuple[Counts, tuple[int, ...]]:
+    """Counts of one piece for an input of `shape` (without the batch), and the shape it puts out. 1-5 ms when not cached."""
+    module = skeleton(piece)
+    x = torch.empty(1, *shape, device="meta")
+    elementwise: list[int] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, _, out: elementwise.append(layer.macs_per_element * out.numel()))
+        for layer in module.modules()
+        if hasattr(layer, "macs_per_element")
+    ]
+    with torch.no_grad(), FlopCounterMode(display=False) as flops:
+        out = module(x)
+    for hook in hooks:
+        hook.remove()
+    params = sum(parameter.numel() for parameter in module.parameters())
+    macs = flops.get_total_flops() // 2 + sum(elementwise)
+    return Counts(params, macs, _peak_bytes(module, x)), tuple(out.shape[1:])
+
+
+def _peak_bytes(module: nn.Module, x: Tensor) -> int:
+    with torch.no_grad(), _Alive() as alive:
+        module(x)
+    return alive.peak_bytes + x.numel() * FLOAT_BYTES
+
+
+class _Alive(TorchDispatchMode):
+    """Follows the bytes of the tensors that operations make and that are still referenced; views count once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive_bytes = self.peak_bytes = 0
+        self._seen: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, tuple | list) else (out,):
+            if isinstance(tensor, Tensor) and not func.is_view:
+                size = tensor.numel() * FLOAT_BYTES
+                storage = tensor.untyped_storage()
+                if storage._cdata not in self._seen:
+                    self._seen.add(storage._cdata)
+                    self.alive_bytes += size
+                    weakref.finalize(tensor, self._freed, size, storage._cdata)
+        self.peak_bytes = max(self.peak_bytes, self.alive_bytes)
+        return out
+
+    def _freed(self, size: int, storage: int) -> None:
+        self.alive_bytes -= size
+        self._seen.discard(storage)

@@ -1,0 +1,7 @@
+"""What to learn: one file a data source. A task's config is a frozen dataclass whose `load()` gives Data."""
+
+from spaces.tasks.data import TASKS, Data, Split, Task
+from spaces.tasks.digits import Digits
+from spaces.tasks.parquet import Parquet
+
+__all__ = ["TASKS", "Data", "Digits", "Parquet", "Split", "Task"]
