@@ -88,7 +88,7 @@ class Store:
             yield from sorted(path.name for path in folder.iterdir())
 
     def sweep(self, older_than_s: float = 3600.0) -> list[Path]:
-        """Remove what killed writers left half written, if at least `older_than_s` old; returns those paths."""
+        """Remove what killed writers left half written, if at least `older_than_s` old; returns the paths."""
         limit = time.time() - older_than_s
         removed = []
         for partial in sorted(self.root.glob(f"*{_PARTIAL}")):

@@ -290,7 +290,7 @@ class Ledger:
         return artifact.sha256
 
     def load_checkpoint(self, study_id: int, name: str) -> bytes | None:
-        """The study's latest checkpoint of that name; None if there is none or its file is missing or damaged.
+        """The study's latest checkpoint of that name; None if there is none or its file is damaged.
 
         A damaged one is logged as an event: the study does that stage again.
         """
@@ -372,7 +372,7 @@ class Ledger:
 
 
 def store_of(url: str) -> Store:
-    """The artifacts of a database: `<file>.artifacts/` beside a SQLite file; for PostgreSQL the folder LATHE_STORE.
+    """The artifacts of a database: `<file>.artifacts/` beside a SQLite file, else the folder LATHE_STORE.
 
     Without that variable it is studies/runs/artifacts.
     """

@@ -75,6 +75,11 @@ def config(connection: Connection) -> Config:
     return settings
 
 
+def ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Optuna's tables may stand beside ours: Alembic leaves alone what does not start with `lathe_`."""
+    return kind != "table" or (name or "").startswith("lathe_")
+
+
 def _back_up(file: Path, found: str) -> Path:
     """A consistent copy beside the file, made by SQLite itself, so that writers may go on meanwhile."""
     backup = file.with_name(f"{file.name}.backup-{found}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")

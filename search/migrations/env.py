@@ -3,13 +3,8 @@
 from alembic import context
 
 from search.database import VERSION_TABLE
+from search.migrations import ours
 from search.tables import Base
-
-
-def ours(name: str | None, kind: str, _parents: object) -> bool:
-    """Optuna's tables may stand beside ours: leave alone what does not start with `lathe_`."""
-    return kind != "table" or (name or "").startswith("lathe_")
-
 
 context.configure(
     connection=context.config.attributes["connection"],

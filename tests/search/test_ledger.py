@@ -1,0 +1,420 @@
+"""The ledger: what was recorded is there, once, whoever was killed and whoever else was writing."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from search.check import check
+from search.errors import ConfigError, Conflict, NotFound, Paused, SchemaError, StudyBusy
+from search.ledger import Ledger
+from search.records import ArtifactRecord, Parent, StudyRecord, TrialRecord
+from tests.search.ledger_samples import CONFIG, DATA, HERE, LOSS, architecture, ask, latency, trial, variant
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'runs' / 'studies.db'}"
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    with Ledger.open(url) as opened:
+        yield opened
+
+
+def begin(ledger: Ledger, name: str = "digits") -> StudyRecord:
+    return ledger.open_study(name, CONFIG, DATA, {"torch": "2.13.0"}, seed=7)
+
+
+def count(ledger: Ledger, table: str) -> int:
+    return ask(ledger.url, f"SELECT count(*) FROM lathe_{table}")[0][0]
+
+
+def python(script: str, *arguments: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+# Studies
+
+
+def test_the_same_config_and_data_resume_the_same_study(url: str) -> None:
+    with Ledger.open(url) as ledger:
+        first = begin(ledger)
+        ledger.set_stage(first.id, "search")
+        ledger.set_state(first.id, "paused")
+    with Ledger.open(url) as ledger:
+        again = begin(ledger)
+        assert (again.id, again.stage, again.state, again.seed) == (first.id, "search", "running", 7)
+        assert again.config == CONFIG
+        assert again.owner.endswith(f":{os.getpid()}")
+        assert [study.name for study in ledger.studies()] == ["digits"]
+
+
+def test_a_finished_study_stays_finished_when_opened_again(url: str) -> None:
+    with Ledger.open(url) as ledger:
+        ledger.set_state(begin(ledger).id, "done")
+    with Ledger.open(url) as ledger:
+        assert begin(ledger).state == "done"
+        assert ledger.study("digits").finished_at is not None
+
+
+def test_an_edited_config_is_refused_with_the_difference(ledger: Ledger) -> None:
+    begin(ledger)
+    edited = {
+        "space": {"stages": [{"width": [8, 16]}, {"width": [32, 48]}]},
+        "search": {"trials": 12, "seed": 1},
+    }
+    with pytest.raises(ConfigError) as refused:
+        ledger.open_study("digits", edited, "e" * 64, {})
+    lines = [line.strip() for line in str(refused.value).splitlines()[1:4]]
+    assert lines == [
+        "search.seed: (not set) -> 1",
+        "space.stages[1].width: [32, 64] -> [32, 48]",
+        "data: sha256 dddddddddddd -> eeeeeeeeeeee",
+    ]
+    assert "--new-study" in str(refused.value)
+    assert ledger.study("digits").config == CONFIG
+
+
+def test_a_second_process_on_the_same_study_is_told_who_holds_it(ledger: Ledger, url: str) -> None:
+    script = (
+        "import sys; from search.ledger import Ledger\n"
+        "ledger = Ledger.open(sys.argv[1]); ledger.open_study('digits', {'a': 1}, 'd' * 64, {})\n"
+        "print('open', flush=True); sys.stdin.read()\n"
+    )
+    holder = python(script, url)
+    assert holder.stdout is not None and holder.stdout.readline() == "open\n"
+    try:
+        with pytest.raises(StudyBusy, match=f":{holder.pid}"):
+            ledger.open_study("digits", {"a": 1}, DATA, {})
+        begin(ledger, "another")
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.communicate()
+    assert ledger.open_study("digits", {"a": 1}, DATA, {}).owner.endswith(f":{os.getpid()}")
+
+
+def test_a_forked_child_that_outlives_its_parent_does_not_hold_the_study(ledger: Ledger, url: str) -> None:
+    script = (
+        "import os, sys, time; from search.ledger import Ledger\n"
+        "ledger = Ledger.open(sys.argv[1]); ledger.open_study('digits', {'a': 1}, 'd' * 64, {})\n"
+        "if os.fork() == 0: print(os.getpid(), flush=True); time.sleep(60)\n"
+        "sys.stdin.read()\n"
+    )
+    holder = python(script, url)
+    assert holder.stdout is not None
+    child = int(holder.stdout.readline())
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    try:
+        assert ledger.open_study("digits", {"a": 1}, DATA, {}).state == "running"
+    finally:
+        os.kill(child, signal.SIGKILL)
+        holder.communicate()
+
+
+def test_an_unknown_study_is_not_found_and_the_known_ones_are_named(ledger: Ledger) -> None:
+    begin(ledger)
+    with pytest.raises(NotFound, match="digits"):
+        ledger.study("digit")
+    with pytest.raises(NotFound):
+        ledger.set_stage(99, "search")
+
+
+# Trials
+
+
+def test_trials_come_back_as_recorded_in_the_order_of_their_numbers(ledger: Ledger) -> None:
+    study, recorded = begin(ledger), [trial(number) for number in (2, 0, 1)]
+    failed = TrialRecord(
+        3,
+        architecture(3).id,
+        {},
+        {},
+        {},
+        {},
+        "failed",
+        error="loss is not finite",
+        architecture=architecture(3),
+    )
+    for record in [*recorded, failed]:
+        ledger.record_trial(study.id, record)
+    found = ledger.trials(study.id)
+    assert found == [*sorted(recorded, key=lambda record: record.number), failed]
+    assert [record.architecture for record in found] == [architecture(number) for number in range(4)]
+
+
+def test_a_trial_recorded_twice_is_one_trial_and_is_not_edited(ledger: Ledger) -> None:
+    study = begin(ledger)
+    first = ledger.record_trial(study.id, trial(0))
+    changed = TrialRecord(0, architecture(0).id, {}, {}, {"loss": 9.0}, {"loss": "exact"})
+    assert ledger.record_trial(study.id, changed) == first
+    assert ledger.trials(study.id) == [trial(0)]
+    assert (count(ledger, "evaluation"), count(ledger, "measurement")) == (1, 1)
+
+
+def test_an_architecture_is_tried_once_in_a_study_and_may_be_tried_in_another(ledger: Ledger) -> None:
+    study, other = begin(ledger), begin(ledger, "other")
+    ledger.record_trial(study.id, trial(0))
+    with pytest.raises(Conflict, match="once"):
+        ledger.record_trial(study.id, trial(1, of=0))
+    with pytest.raises(Conflict, match="once"):
+        ledger.record_trial(study.id, trial(0, of=1))
+    ledger.record_trial(other.id, trial(1, of=0))
+    assert len(ledger.trials(study.id)) == len(ledger.trials(other.id)) == 1
+
+
+def test_a_trial_whose_row_cannot_be_written_leaves_no_part_of_it(ledger: Ledger) -> None:
+    study = begin(ledger)
+    broken = trial(0)
+    object.__setattr__(broken, "system_attrs", {"loss": float("nan")})
+    with pytest.raises(Exception, match="not JSON compliant"):
+        ledger.record_trial(study.id, broken)
+    assert [count(ledger, table) for table in ("trial", "architecture", "evaluation", "measurement")] == [
+        0
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"state": "failed"}, "gives no `error`"),
+        ({"values": {"loss": float("inf")}, "kinds": {"loss": "exact"}}, "finite"),
+        ({"kinds": {}}, "`kinds` must name"),
+    ],
+)
+def test_a_trial_that_makes_no_sense_cannot_be_built(changes: dict, rule: str) -> None:
+    whole: dict = {"values": {"loss": 0.5}, "kinds": {"loss": "exact"}, **changes}
+    with pytest.raises(ValueError, match=rule):
+        TrialRecord(0, "a" * 64, {}, {}, **whole)
+
+
+WRITER = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from tests.search.ledger_samples import CONFIG, DATA, trial
+from search.ledger import Ledger
+with Ledger.open(sys.argv[1]) as ledger:
+    study = ledger.open_study(sys.argv[2], CONFIG, DATA, {})
+    print("open", flush=True)
+    sys.stdin.readline()
+    for number in range(20):
+        ledger.record_trial(study.id, trial(number))
+        ledger.add_artifact(study.id, str(number).encode(), "report")
+"""
+
+
+def test_processes_that_create_and_write_one_database_at_once_lose_nothing(url: str) -> None:
+    names = [f"study-{n}" for n in range(3)]
+    writers = [python(WRITER, url, name, str(Path(__file__).parents[2])) for name in names]
+    for writer in writers:
+        assert writer.stdout is not None and writer.stdout.readline() == "open\n", writer.communicate()[1]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        errors = writer.communicate(timeout=60)[1]
+        assert writer.returncode == 0, errors
+    with Ledger.open(url) as ledger:
+        for study in ledger.studies():
+            assert [record.number for record in ledger.trials(study.id)] == list(range(20))
+            ledger.set_state(study.id, "done")
+        assert count(ledger, "measurement") == 20, "the files are the same, so measurements are shared"
+    assert check(url) == []
+
+
+def test_a_writer_killed_at_any_moment_leaves_whole_trials_and_no_orphan_after_resuming(url: str) -> None:
+    seen = set()
+    for attempt in range(4):
+        writer = python(WRITER, url, "digits", str(Path(__file__).parents[2]))
+        assert writer.stdout is not None and writer.stdin is not None and writer.stdout.readline() == "open\n"
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+        try:
+            writer.wait(0.02 + 0.05 * attempt)
+        except subprocess.TimeoutExpired:
+            writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+        with Ledger.open(url) as ledger:
+            study = begin_again(ledger)
+            found = ledger.trials(study.id)
+            assert found == [trial(number) for number in range(len(found))]
+            assert ledger.orphans() == []
+            seen.add(len(found))
+            ledger.set_state(study.id, "done")
+        assert [line for line in check(url) if "half written" not in line] == []
+    assert len(seen) > 1, "the kills all hit the same moment"
+
+
+def begin_again(ledger: Ledger) -> StudyRecord:
+    return ledger.open_study("digits", CONFIG, DATA, {})
+
+
+# Measurements
+
+
+def test_a_measurement_is_shared_between_studies_and_the_first_one_stays(ledger: Ledger) -> None:
+    study, other, file = begin(ledger), begin(ledger, "other"), "b" * 64
+    ledger.add_architecture(*vars(architecture(0)).values())
+    ledger.record_measurements(study.id, architecture(0).id, None, [latency(file, 0.2)])
+    ledger.record_measurements(other.id, architecture(0).id, None, [latency(file, 0.4)])
+    assert ledger.known_measurement(file, HERE, "latency_ms") == latency(file, 0.2)
+    assert ledger.known_measurement(file, "0" * 64, "latency_ms") is None
+    assert ledger.known_measurement("c" * 64, HERE, "latency_ms") is None
+    found = ledger.measurements(architecture_ids=[architecture(0).id], fingerprint=HERE)
+    assert [(record.study_id, record.measurement.value) for record in found] == [(study.id, 0.2)]
+
+
+def test_a_device_described_after_its_first_measurement_is_completed(ledger: Ledger) -> None:
+    study = begin(ledger)
+    ledger.record_measurements(study.id, None, None, [latency("b" * 64)])
+    ledger.add_device(HERE, "here", "onnxruntime", {"cpu": "x86"})
+    found = ask(ledger.url, "SELECT name, kind, spec FROM lathe_device")
+    assert found == [("here", "onnxruntime", '{"cpu":"x86"}')]
+
+
+# Variants
+
+
+def test_a_chain_of_variants_comes_back_with_parents_files_and_numbers(ledger: Ledger) -> None:
+    study = begin(ledger)
+    trial_id = ledger.record_trial(study.id, trial(0))
+    weights, model = ledger.store.put(b"weights"), ledger.store.put(b"model")
+    rows = (
+        ArtifactRecord(weights.sha256, weights.size_bytes, "safetensors", "train"),
+        ArtifactRecord(model.sha256, model.size_bytes, "onnx", "export", {"opset": 20}, (weights.sha256,)),
+    )
+    start = variant(0, trial_id=trial_id, weights=weights.sha256, model=model.sha256, artifacts=rows)
+    start_id = ledger.record_variant(study.id, start)
+    smaller = variant(
+        1,
+        step="prune",
+        verdict="rejected",
+        reason="accuracy fell by 2.1 points, more than max_drop 1.0",
+        parents=(Parent(start_id, "base"), Parent(start_id, "teacher")),
+        evaluations=(LOSS,),
+        measurements=(latency("c" * 64),),
+        seconds=1.5,
+    )
+    smaller_id = ledger.record_variant(study.id, smaller)
+    ledger.mark_shipped(start_id)
+    found = ledger.variants(study.id)
+    assert [record.id for record in found] == [start_id, smaller_id]
+    assert [record.is_shipped for record in found] == [True, False]
+    assert found[1] == smaller and found[1].key == smaller.key
+    assert (count(ledger, "artifact"), count(ledger, "artifact_parent")) == (2, 1)
+
+
+def test_a_variant_recorded_twice_is_one_variant(ledger: Ledger) -> None:
+    study = begin(ledger)
+    assert ledger.record_variant(study.id, variant()) == ledger.record_variant(
+        study.id, variant(verdict="rejected", reason="asked again")
+    )
+    assert [record.verdict for record in ledger.variants(study.id)] == ["start"]
+
+
+def test_a_variant_shows_the_measurement_that_another_study_took_of_its_file(ledger: Ledger) -> None:
+    study, other = begin(ledger), begin(ledger, "other")
+    file = ledger.add_artifact(study.id, b"model", "onnx")
+    ledger.record_variant(study.id, variant(model=file, measurements=(latency(file, 0.2),)))
+    ledger.record_variant(other.id, variant(model=file, measurements=(latency(file, 0.3),)))
+    assert ledger.variants(other.id)[0].measurements == (latency(file, 0.2),)
+
+
+def test_a_variant_without_its_file_is_refused(ledger: Ledger) -> None:
+    study = begin(ledger)
+    with pytest.raises(FileNotFoundError):
+        ledger.record_variant(study.id, variant(model="0" * 64))
+    assert ledger.variants(study.id) == []
+
+
+# Artifacts
+
+
+def test_a_checkpoint_replaces_the_one_before_and_its_file(ledger: Ledger) -> None:
+    study = begin(ledger)
+    assert ledger.load_checkpoint(study.id, "supernet") is None
+    ledger.save_checkpoint(study.id, "supernet", b"epoch 1")
+    last = ledger.save_checkpoint(study.id, "supernet", b"epoch 2")
+    assert ledger.load_checkpoint(study.id, "supernet") == b"epoch 2"
+    assert list(ledger.store.names()) == [last]
+    assert (count(ledger, "artifact"), count(ledger, "checkpoint")) == (1, 1)
+
+
+def test_a_replaced_checkpoint_that_a_variant_uses_is_kept(ledger: Ledger) -> None:
+    study = begin(ledger)
+    used = ledger.save_checkpoint(study.id, "supernet", b"epoch 1")
+    ledger.record_variant(study.id, variant(weights=used))
+    ledger.save_checkpoint(study.id, "supernet", b"epoch 2")
+    with ledger.store.open(used) as stream:
+        assert stream.read() == b"epoch 1"
+
+
+def test_a_damaged_checkpoint_counts_as_none_and_is_logged(ledger: Ledger) -> None:
+    study = begin(ledger)
+    saved = ledger.save_checkpoint(study.id, "supernet", b"epoch 1")
+    ledger.store.path(saved).write_bytes(b"epoch 7")
+    assert ledger.load_checkpoint(study.id, "supernet") is None
+    assert count(ledger, "event") == 1
+
+
+def test_files_without_a_row_are_removed_only_when_nobody_else_is_writing(ledger: Ledger, url: str) -> None:
+    kept = ledger.add_artifact(None, b"kept", "report")
+    orphan = ledger.store.put(b"left by a killed process").sha256
+    assert ledger.orphans() == [orphan]
+    with Ledger.open(url):
+        assert ledger.gc() == []
+    assert ledger.gc() == [orphan]
+    assert list(ledger.store.names()) == [kept]
+
+
+def test_a_full_disk_pauses_the_study(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    study = begin(ledger)
+    monkeypatch.setattr("compress.artifact.os.fsync", full)
+    with pytest.raises(Paused, match="resume"):
+        ledger.add_artifact(study.id, b"model", "onnx")
+    monkeypatch.undo()
+    assert (ledger.orphans(), count(ledger, "artifact")) == ([], 0)
+
+
+# The check
+
+
+def test_the_check_finds_lost_and_damaged_and_unknown_files_and_an_abandoned_study(url: str) -> None:
+    with Ledger.open(url) as ledger:
+        study = begin(ledger)
+        lost, damaged = (ledger.add_artifact(study.id, data, "report") for data in (b"lost", b"damaged"))
+        assert check(url) == []
+        ledger.store.path(lost).unlink()
+        ledger.store.path(damaged).write_bytes(b"")
+        unknown = ledger.store.put(b"unknown").sha256
+    found = "\n".join(check(url))
+    assert f"artifact {lost[:12]} is not in" in found
+    assert f"artifact {damaged[:12]} in" in found and "is damaged" in found
+    assert f"file {unknown[:12]} in" in found
+    assert "'digits' is marked running" in found
+    assert len(found.splitlines()) == 4
+
+
+def test_a_reader_cannot_write(ledger: Ledger, url: str) -> None:
+    begin(ledger)
+    with pytest.raises(Exception, match="readonly"):
+        ask(url, "DELETE FROM lathe_study")
+    assert len(ledger.studies()) == 1
+
+
+def test_a_ledger_that_is_not_there_is_not_made_by_reading(url: str) -> None:
+    with pytest.raises(SchemaError, match="does not exist"):
+        Ledger.open(url, create=False)
