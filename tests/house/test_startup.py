@@ -1,0 +1,35 @@
+"""`search --help` answers at once: what takes seconds to import is imported by who needs it."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = [
+    "torch",
+    "optuna",
+    "onnx",
+    "onnxruntime",
+    "sklearn",
+    "streamlit",
+    "sqlalchemy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+]
+
+
+def loaded_by(statement: str) -> set[str]:
+    program = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+def test_importing_the_command_line_loads_no_heavy_library() -> None:
+    assert not loaded_by("import search.cli") & set(HEAVY)
+
+
+@pytest.mark.parametrize("room", ["kernels", "spaces", "compress", "search"])
+def test_importing_a_room_loads_no_heavy_library(room: str) -> None:
+    assert not loaded_by(f"import {room}") & set(HEAVY)
