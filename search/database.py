@@ -38,9 +38,9 @@ def parse(url: str) -> URL:
 
 
 def sqlite_file(url: str | URL) -> Path | None:
-    """The file of a SQLite URL, absolute; None for PostgreSQL."""
+    """The file of a SQLite URL, absolute and without links (its locks lie beside it); None for PostgreSQL."""
     parsed = parse(url) if isinstance(url, str) else url
-    return Path(parsed.database or "").absolute() if parsed.drivername == "sqlite" else None
+    return Path(parsed.database or "").resolve() if parsed.drivername == "sqlite" else None
 
 
 def shown_url(url: URL) -> str:

@@ -18,7 +18,16 @@ from sqlalchemy.orm import Session
 from compress.artifact import Artifact, DamagedArtifact, Store
 from compress.measurement import Measurement
 from search import database, reading, rows
-from search.database import check_schema, checkpoint, connect, create_tables, explained, revision, sqlite_file
+from search.database import (
+    check_schema,
+    checkpoint,
+    connect,
+    create_tables,
+    explained,
+    revision,
+    shown_url,
+    sqlite_file,
+)
 from search.differences import refusal
 from search.errors import ConfigError, NotFound, Paused, StudyBusy
 from search.locks import FileLock, Lock, lock_study, owner
@@ -79,6 +88,11 @@ class Ledger:
     ) -> None:
         self.close()
 
+    @property
+    def shown(self) -> str:
+        """The database for a message: the file, or the URL without its password."""
+        return shown_url(self._engine.url)
+
     # Studies
 
     def open_study(
@@ -129,7 +143,7 @@ class Ledger:
             if record.name == name:
                 return record
         names = ", ".join(record.name for record in known) or "none"
-        raise NotFound(f"no study {name!r} in {self.url}. There are: {names}.")
+        raise NotFound(f"no study {name!r} in {self.shown}. There are: {names}.")
 
     def set_stage(self, study_id: int, stage: str) -> None:
         """Say what the study is doing now; also a moment for SQLite to tidy up its log."""
@@ -254,7 +268,7 @@ class Ledger:
                 update(VariantRow).where(VariantRow.id == variant_id).values(is_shipped=True)
             )
             if changed.rowcount == 0:  # type: ignore[attr-defined]
-                raise NotFound(f"no variant {variant_id} in {self.url}.")
+                raise NotFound(f"no variant {variant_id} in {self.shown}.")
 
     # Artifacts
 
@@ -356,7 +370,7 @@ class Ledger:
         with self._write() as session:
             row = session.get(StudyRow, study_id)
             if row is None:
-                raise NotFound(f"no study with id {study_id} in {self.url}.")
+                raise NotFound(f"no study with id {study_id} in {self.shown}.")
             for name, value in values.items():
                 setattr(row, name, value)
 

@@ -418,3 +418,27 @@ def test_a_reader_cannot_write(ledger: Ledger, url: str) -> None:
 def test_a_ledger_that_is_not_there_is_not_made_by_reading(url: str) -> None:
     with pytest.raises(SchemaError, match="does not exist"):
         Ledger.open(url, create=False)
+
+
+def test_a_link_to_the_database_leads_to_the_same_locks_and_files(ledger: Ledger, tmp_path: Path) -> None:
+    begin(ledger)
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "runs" / "studies.db")
+    with Ledger.open(str(link)) as other:
+        assert other.store == ledger.store
+        with pytest.raises(StudyBusy):
+            begin(other)
+
+
+def test_a_file_whose_writer_was_killed_before_its_row_goes_when_the_study_resumes(url: str) -> None:
+    script = (
+        "import os, signal, sys; from search.ledger import Ledger\n"
+        "ledger = Ledger.open(sys.argv[1]); ledger.open_study('digits', {'a': 1}, 'd' * 64, {})\n"
+        "ledger.store.put(b'no row yet'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = python(script, url)
+    assert (killed.communicate()[1], killed.returncode) == ("", -signal.SIGKILL)
+    with Ledger.open(url, create=False) as ledger:
+        assert len(ledger.orphans()) == 1
+        ledger.open_study("digits", {"a": 1}, DATA, {})
+        assert ledger.orphans() == []
