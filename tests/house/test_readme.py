@@ -14,6 +14,7 @@ ROOMS = ["kernels", "spaces", "compress", "search", "dashboard"]
 NOT_OURS = {"build", "dist", "runs"}
 REGISTRIES = {
     "Blocks": ("spaces.blocks", "BLOCKS"),
+    "Enters": ("spaces.enters", "ENTERS"),
     "Tasks": ("spaces.tasks", "TASKS"),
     "Samplers": ("search.samplers", "SAMPLERS"),
     "Steps": ("compress.recipe", "STEPS"),
@@ -25,8 +26,8 @@ REGISTRIES = {
 def tree() -> Iterator[str]:
     """The paths in README's tree: the code block with a line that starts with `kernels/`.
 
-    A line holds names with one blank between them, then two or more blanks and what they are; a line further in
-    belongs to the folder above it.
+    A line holds names with one blank between them, then two or more blanks and what they are; a line further
+    in belongs to the folder above it.
     """
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
     (block,) = [b for b in blocks if re.search(r"^kernels/", b, re.M)]

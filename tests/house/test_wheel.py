@@ -42,7 +42,7 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder, symlinks=True, with_pip=False)
     run(*PIP, "--python", folder / "bin/python", "install", "--no-deps", "--no-index", wheel, cwd=folder)
     (site,) = folder.glob("lib/python*/site-packages")
-    # A folder named in a .pth file is searched, but its own .pth files are not read: no editable install of ours.
+    # A folder named in a .pth file is searched, its own .pth files are not read: no editable install of ours.
     (site / "dependencies.pth").write_text(f"{metadata.distribution('typer').locate_file('')}\n")
     return folder
 
