@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, Engine, func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from compress.artifact import DamagedArtifact, Store
-from search.database import check_schema, connect, explained
-from search.ledger import store_of
+from search.database import check_schema, connect, explained, store_of
 from search.locks import lock_study
 from search.tables import ArtifactRow, EvaluationRow, MeasurementRow, StudyRow, TrialRow, VariantRow
 
@@ -52,8 +51,7 @@ def _database_problems(session: Session, engine: Engine) -> Iterator[str]:
 
 def _duplicates(session: Session) -> Iterator[str]:
     for noun, columns in _KEYS:
-        keys: tuple[ColumnElement, ...] = tuple(columns)
-        for key in session.execute(select(*keys).group_by(*keys).having(func.count() > 1)):
+        for key in session.execute(select(*columns).group_by(*columns).having(func.count() > 1)):
             yield f"a {noun} is there twice: {tuple(key)}."
 
 

@@ -1,5 +1,6 @@
 """From a database URL to an engine with safe settings, and errors that say what to do."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from urllib.parse import quote, unquote
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
+from compress.artifact import Store
 from search.errors import Paused, SchemaError
 
 SCHEMA = "0001"  # the newest revision in search/migrations/versions
@@ -41,6 +43,17 @@ def sqlite_file(url: str | URL) -> Path | None:
     """The file of a SQLite URL, absolute and without links (its locks lie beside it); None for PostgreSQL."""
     parsed = parse(url) if isinstance(url, str) else url
     return Path(parsed.database or "").resolve() if parsed.drivername == "sqlite" else None
+
+
+def store_of(url: str) -> Store:
+    """The artifacts of a database: `<file>.artifacts/` beside a SQLite file, else the folder LATHE_STORE.
+
+    Without that variable it is studies/runs/artifacts.
+    """
+    file = sqlite_file(url)
+    if file is None:
+        return Store(Path(os.environ.get("LATHE_STORE", "studies/runs/artifacts")))
+    return Store(file.with_name(f"{file.name}.artifacts"))
 
 
 def shown_url(url: URL) -> str:

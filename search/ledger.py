@@ -5,7 +5,6 @@ can be recorded again without harm, so a resumed study just does its last step o
 """
 
 import errno
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +25,7 @@ from search.database import (
     explained,
     revision,
     shown_url,
-    sqlite_file,
+    store_of,
 )
 from search.differences import refusal
 from search.errors import ConfigError, NotFound, Paused, StudyBusy
@@ -383,14 +382,3 @@ class Ledger:
     def _read(self) -> Iterator[Session]:
         with explained(self._engine.url), Session(database.for_reading(self._engine)) as session:
             yield session
-
-
-def store_of(url: str) -> Store:
-    """The artifacts of a database: `<file>.artifacts/` beside a SQLite file, else the folder LATHE_STORE.
-
-    Without that variable it is studies/runs/artifacts.
-    """
-    file = sqlite_file(url)
-    if file is None:
-        return Store(Path(os.environ.get("LATHE_STORE", "studies/runs/artifacts")))
-    return Store(file.with_name(f"{file.name}.artifacts"))

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests that ask for one."""
+"""A fresh study database, and a real PostgreSQL server for the tests that ask for one."""
 
 import os
 import pwd
@@ -10,7 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from search.ledger import Ledger
+
 SETTINGS = "-c listen_addresses='' -c fsync=off -c unix_socket_directories="
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'runs' / 'studies.db'}"
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    with Ledger.open(url) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, text
 
 from compress.measurement import Measurement
 from search.database import connect
-from search.records import ArchitectureRecord, Evaluation, TrialRecord, VariantRecord, digest
+from search.ledger import Ledger
+from search.records import ArchitectureRecord, Evaluation, StudyRecord, TrialRecord, VariantRecord, digest
 
 CONFIG = {"space": {"stages": [{"width": [8, 16]}, {"width": [32, 64]}]}, "search": {"trials": 12}}
 DATA = "d" * 64
@@ -82,3 +83,11 @@ def ask(url: str, query: str, **values: Any) -> list[tuple]:
     """The rows of a query, read beside whoever is writing."""
     with engine_on(url, read_only=True) as engine, engine.connect() as connection:
         return [tuple(row) for row in connection.execute(text(query), values)]
+
+
+def begin(ledger: Ledger, name: str = "digits") -> StudyRecord:
+    return ledger.open_study(name, CONFIG, DATA, {"torch": "2.13.0"}, seed=7)
+
+
+def count(ledger: Ledger, table: str) -> int:
+    return ask(ledger.url, f"SELECT count(*) FROM lathe_{table}")[0][0]
