@@ -66,7 +66,7 @@ def _artifact_problems(session: Session, store: Store) -> Iterator[str]:
         if name not in known:
             yield f"file {name[:12]} in {store.root} has no row. `search resume` removes or records it."
     for partial in sorted(store.root.glob("*.partial")):
-        yield f"{partial.name} in {store.root} is half written. It is removed when it is an hour old."
+        yield f"{partial.name} in {store.root} is half written. `search resume` removes it."
 
 
 def _abandoned(session: Session, url: str) -> Iterator[str]:

@@ -124,7 +124,7 @@ class Ledger:
             row.versions, row.owner = dict(versions), owner()
             session.flush()
             record = reading.study_record(row)
-        self.store.sweep()
+        self.store.sweep()  # old leftovers, even while others write
         self.gc()
         return record
 
@@ -325,13 +325,14 @@ class Ledger:
         return [name for name in self.store.names() if name not in known]
 
     def gc(self) -> list[str]:
-        """Remove files without a row; returns their sha256.
+        """Remove half written files and those without a row; returns the sha256 of the latter.
 
         Does nothing while another process has the store open.
         """
         if not self._writing.try_alone():
             return []
         try:
+            self.store.sweep(older_than_s=0.0)
             removed = self.orphans()
             for sha256 in removed:
                 self.store.remove(sha256)
