@@ -10,6 +10,8 @@ from spaces.tasks import Data
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from compress.recalibrate import IMAGES, recalibrate
+
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (student logits, x, y) -> scalar
 Progress = Callable[[float, str], None]  # (fraction done, what is seen now)
 
@@ -88,14 +90,18 @@ def hard_labels(smoothing: float = 0.0) -> Loss:
 
 
 def fit(
-    network: nn.Module, data: Data, training: Training, loss: Loss, seed: int, progress: Progress | None = None
+    network: nn.Module,
+    data: Data,
+    training: Training,
+    loss: Loss,
+    seed: int,
+    progress: Progress | None = None,
+    before_step: Callable[[], None] | None = None,
 ) -> float:
     """Train `network` in place, recalibrate its BatchNorm, leave it in eval mode; returns the seconds it took.
 
-    Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
+    before_step is called before every step: it may raise to stop, or wait. Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
     """
-    from compress.recalibrate import recalibrate
-
     started = time.monotonic()
     parameters = dict(network.named_parameters())
     optimizer = optimizer_for(parameters, training)
@@ -106,6 +112,8 @@ def fit(
             done = progress_of(training, started, epoch + step / steps_per_epoch)
             if done >= 1:
                 break
+            if before_step:
+                before_step()
             set_learning_rate(optimizer, learning_rate(training, done))
             optimizer.zero_grad()
             value = loss(network(x), x, y)
@@ -115,7 +123,7 @@ def fit(
             optimizer.step()
             if progress and step % 8 == 0:
                 progress(done, f"loss {value.item():.3f}")
-    recalibrate(network, data.normalise(data.train.x[:512]))
+    recalibrate(network, data.normalise(data.train.x[:IMAGES]))
     network.eval()
     return time.monotonic() - started
 

@@ -31,6 +31,7 @@ from search.differences import refusal
 from search.errors import ConfigError, NotFound, Paused, StudyBusy
 from search.locks import FileLock, Lock, lock_study, owner
 from search.records import (
+    Evaluation,
     ArchitectureRecord,
     ArtifactRecord,
     Level,
@@ -268,6 +269,13 @@ class Ledger:
             )
             if changed.rowcount == 0:  # type: ignore[attr-defined]
                 raise NotFound(f"no variant {variant_id} in {self.shown}.")
+
+    def record_evaluations(
+        self, study_id: int, variant: VariantRecord, evaluations: Sequence[Evaluation]
+    ) -> None:
+        """Add evaluations to a variant that is already written: the test part is read once, at the end."""
+        with self._write() as session:
+            rows.add_evaluations(session, study_id, variant.architecture_id, None, variant.id, evaluations)
 
     # Artifacts
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from spaces.blocks.block import BLOCKS
+from spaces.blocks.block import BLOCKS, check_positive
 from spaces.layers import ACTIVATIONS, depthwise, start_at_zero
 
 
@@ -27,6 +27,9 @@ class Attention:
     kind: ClassVar[str] = "attention"
     separate: ClassVar[tuple[str, ...]] = ("head_dim",)
     allowed: ClassVar[dict[str, tuple[str, ...]]] = {"act": tuple(ACTIVATIONS)}
+
+    def __post_init__(self) -> None:
+        check_positive(heads=self.heads, head_dim=self.head_dim, ratio=self.ratio)
 
     def build(self, width: int) -> nn.Module:
         return AttentionLayers(width, self.heads, self.head_dim, self.units(width)["hidden"], self.act)

@@ -37,3 +37,16 @@ BLOCKS: Registry[type[Block]] = Registry("block", "lathe.blocks")
 def key(block: Block) -> str:
     """The name under which a position stores the block's weights: its kind and the fields that share none."""
     return "_".join([block.kind, *(f"{field}{getattr(block, field)}" for field in block.separate)])
+
+
+def check_kernel(kernel: int) -> None:
+    """Raises ValueError unless `kernel` is odd and positive: windows centre the taps, so sizes must share parity."""
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(f"`kernel` must be odd and positive, got {kernel}. Write {max(1, kernel - 1)} or {max(1, kernel + 1)}.")
+
+
+def check_positive(**values: float) -> None:
+    """Raises ValueError for the first value that is not positive, naming its field."""
+    for name, value in values.items():
+        if value <= 0:
+            raise ValueError(f"`{name}` must be positive, got {value}.")

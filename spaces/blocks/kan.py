@@ -7,7 +7,7 @@ from typing import ClassVar
 from kernels.rational import IDENTITY, SILU
 from torch import nn
 
-from spaces.blocks.block import BLOCKS
+from spaces.blocks.block import BLOCKS, check_kernel, check_positive
 from spaces.blocks.mbconv import Residual
 from spaces.layers import RATIONAL_GROUP, Rational, depthwise, pointwise, start_at_zero
 
@@ -27,6 +27,10 @@ class KAN:
     kind: ClassVar[str] = "kan"
     separate: ClassVar[tuple[str, ...]] = ()
     allowed: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def __post_init__(self) -> None:
+        check_kernel(self.kernel)
+        check_positive(ratio=self.ratio)
 
     def build(self, width: int) -> nn.Module:
         hidden = RATIONAL_GROUP * self.units(width)["groups"]

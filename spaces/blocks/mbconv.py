@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from spaces.blocks.block import BLOCKS
+from spaces.blocks.block import BLOCKS, check_kernel, check_positive
 from spaces.layers import ACTIVATIONS, SqueezeExcite, depthwise, pointwise, start_at_zero
 
 
@@ -26,6 +26,10 @@ class MBConv:
     kind: ClassVar[str] = "mbconv"
     separate: ClassVar[tuple[str, ...]] = ()
     allowed: ClassVar[dict[str, tuple[str, ...]]] = {"act": tuple(ACTIVATIONS)}
+
+    def __post_init__(self) -> None:
+        check_kernel(self.kernel)
+        check_positive(expand=self.expand)
 
     def build(self, width: int) -> nn.Module:
         hidden = self.units(width)["hidden"]

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from spaces.blocks.block import BLOCKS
+from spaces.blocks.block import BLOCKS, check_kernel, check_positive
 from spaces.layers import ACTIVATIONS, depthwise, pointwise, start_at_zero
 
 
@@ -31,6 +31,10 @@ class MoE:
     kind: ClassVar[str] = "moe"
     separate: ClassVar[tuple[str, ...]] = ()
     allowed: ClassVar[dict[str, tuple[str, ...]]] = {"act": tuple(ACTIVATIONS), "gate": ("image", "token")}
+
+    def __post_init__(self) -> None:
+        check_kernel(self.kernel)
+        check_positive(experts=self.experts, ratio=self.ratio)
 
     def build(self, width: int) -> nn.Module:
         return MoELayers(width, self.experts, self.units(width)["hidden"], self.kernel, self.gate, self.act)

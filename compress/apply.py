@@ -1,0 +1,162 @@
+"""Running a recipe: each step's file is evaluated and measured, and kept only if it is worth keeping."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spaces.counts import Counts, count
+
+from compress.context import Context
+from compress.evaluate import Quality, accuracy_drop, evaluate_file
+from compress.export import EXPORTERS
+from compress.measurement import Measurement
+from compress.quantize.int8 import quantize_static
+from compress.recipe import Step, StepError
+from compress.variant import Variant
+
+NOISE = 0.02  # two latencies closer than this are equal: measurements of fresh sessions differ by about as much
+
+Measure = Callable[[Path], Measurement]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the file of a variant is worth: quality on the validation images, latency, bytes, and exact counts."""
+
+    path: Path
+    quality: Quality
+    latency: Measurement
+    size_bytes: int
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A step that was tried: what came out, and whether it is kept. `variant` is None if the step could not be taken."""
+
+    step: str
+    config: Mapping[str, Any]
+    variant: Variant | None
+    findings: Findings | None
+    verdict: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """max_drop: points of accuracy against the start of the recipe. limits: by name, of params, macs, peak_bytes,
+    size_bytes and latency_ms (on the one device that measures here)."""
+
+    max_drop: float
+    limits: Mapping[str, float]
+
+
+def file_of(variant: Variant, context: Context) -> Path:
+    """The exported file of a variant, made once: the float ONNX file, quantized where the variant says so."""
+    known = context.files.get((id(variant.network), variant.precision))
+    if known is not None:
+        return known
+    number = len(context.files)
+    float_path = context.files.get((id(variant.network), "float32"))
+    if float_path is None:
+        float_path = context.folder / f"{number:03d}.onnx"
+        data = context.data
+        EXPORTERS.get("onnx")(variant.network, (data.mean, data.std), data.input_shape, float_path)
+        context.files[id(variant.network), "float32"] = float_path
+    if variant.precision == "float32":
+        return float_path
+    path = context.folder / f"{number:03d}.int8.onnx"
+    quantize_static(float_path, context.calibration(variant.quantization.images), path, variant.quantization)
+    context.files[id(variant.network), variant.precision] = path
+    return path
+
+
+def find(variant: Variant, context: Context, measure: Measure) -> Findings:
+    """Export, evaluate through the file and measure it."""
+    path = file_of(variant, context)
+    quality = evaluate_file(path, context.data.validation)
+    return Findings(path, quality, measure(path), path.stat().st_size, count(variant.arch))
+
+
+def apply(
+    recipe: Sequence[tuple[str, Step]],
+    variant: Variant,
+    findings: Findings,
+    context: Context,
+    measure: Measure,
+    budget: Budget,
+) -> Iterator[Attempt]:
+    """Try the steps in order, each on the last variant that was kept; yields every attempt.
+
+    A result is kept if it breaks no limit and no budget and nothing already there beats it on accuracy, latency and
+    size together.
+    """
+    start, kept = findings, [findings]
+    for name, step in recipe:
+        began = time.monotonic()
+        try:
+            changed = step(variant, context)
+            found = find(changed, context, measure)
+        except StepError as error:
+            yield Attempt(name, asdict(step), None, None, "rejected", str(error), time.monotonic() - began)  # type: ignore[call-overload]
+            continue
+        verdict, reason = judge(start, kept, found, budget)
+        yield Attempt(name, asdict(step), changed, found, verdict, reason, time.monotonic() - began)  # type: ignore[call-overload]
+        if verdict == "accepted":
+            variant = changed
+            kept.append(found)
+
+
+def judge(start: Findings, kept: Sequence[Findings], found: Findings, budget: Budget) -> tuple[str, str]:
+    """("accepted" | "rejected", why)."""
+    change = describe_change(kept[-1], found)
+    for name, value in values_of(found).items():
+        if name in budget.limits and value > budget.limits[name]:
+            return "rejected", f"breaks the limit {name} <= {budget.limits[name]:g} with {value:g}; {change}"
+    drop, low, high = accuracy_drop(start.quality, found.quality)
+    about = f"accuracy drop {drop:+.2f} points [{low:+.2f}, {high:+.2f}] against a budget of {budget.max_drop:g}"
+    if low > budget.max_drop or (drop > budget.max_drop and high > budget.max_drop):
+        return "rejected", f"{about}; {change}"
+    if any(beats(other, found) for other in kept):
+        return "rejected", f"no more accurate, faster or smaller than what is there; {change}"
+    unsure = "" if high <= budget.max_drop else f" ({found.quality.n} images cannot exclude more)"
+    return "accepted", f"{about}{unsure}; {change}"
+
+
+def beats(one: Findings, other: Findings) -> bool:
+    """True if `one` is at least as accurate, as fast (within the noise) and as small, and one of them clearly."""
+    latency, other_latency = one.latency.value, other.latency.value
+    if one.quality.accuracy < other.quality.accuracy or one.size_bytes > other.size_bytes:
+        return False
+    if latency > other_latency * (1 + NOISE):
+        return False
+    return (
+        one.quality.accuracy > other.quality.accuracy
+        or one.size_bytes < other.size_bytes
+        or latency < other_latency * (1 - NOISE)
+    )
+
+
+def values_of(findings: Findings) -> dict[str, float]:
+    """What limits speak of, by name."""
+    counts = findings.counts
+    return {
+        "params": counts.params,
+        "macs": counts.macs,
+        "peak_bytes": counts.peak_bytes,
+        "size_bytes": findings.size_bytes,
+        "latency_ms": findings.latency.value,
+    }
+
+
+def describe_change(before: Findings, after: Findings) -> str:
+    """Speed and size against what was there: "1.24x faster, 0.31x the size"."""
+    speed = before.latency.value / after.latency.value
+    if abs(speed - 1) < NOISE:
+        pace = "as fast"
+    else:
+        pace = f"{speed:.2f}x faster" if speed > 1 else f"{1 / speed:.2f}x slower"
+    return f"{pace}, {after.size_bytes / before.size_bytes:.2f}x the size"

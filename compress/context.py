@@ -1,0 +1,33 @@
+"""What every step may use: the data, the teacher, the place to write, and who wants to know how far it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from spaces.tasks import Data
+from torch import nn
+
+from compress.train import Progress
+
+
+@dataclass(frozen=True)
+class Context:
+    """data: of the study. teacher: a trained network to distill from, or None. folder: scratch space for files.
+
+    files: exported files by (network, precision), so that a network is exported once. before_step: called between
+    training steps; it may raise to stop.
+    """
+
+    data: Data
+    teacher: nn.Module | None
+    folder: Path
+    seed: int = 0
+    progress: Progress | None = None
+    before_step: Callable[[], None] | None = None
+    files: dict[tuple[int, str], Path] = field(default_factory=dict, compare=False)
+
+    def calibration(self, images: int) -> np.ndarray:
+        """(images, C, H, W) raw float32 pixels of the training part, the same ones for the same seed."""
+        rows = np.random.default_rng(self.seed).permutation(len(self.data.train.y))[:images]
+        return self.data.train.x[np.sort(rows)].float().numpy()

@@ -1,0 +1,92 @@
+"""Quality on a split, with intervals, from logits: of a torch network or of an exported file."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from spaces.tasks import Data, Split
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What one network did on n images. losses and correct: one number an image, so that two networks can be paired.
+
+    loss_interval and accuracy_interval: 95 %, of the mean over images like these (normal; Wilson's for accuracy).
+    """
+
+    losses: np.ndarray  # (n,) float64, cross-entropy in nats
+    correct: np.ndarray  # (n,) bool
+
+    @property
+    def n(self) -> int:
+        """Images."""
+        return len(self.losses)
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy in nats."""
+        return float(self.losses.mean())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct answers, 0 to 1."""
+        return float(self.correct.mean())
+
+    @property
+    def loss_interval(self) -> tuple[float, float]:
+        """95 % interval of the mean loss."""
+        half = 1.96 * float(self.losses.std()) / math.sqrt(self.n)
+        return self.loss - half, self.loss + half
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """95 % interval of the accuracy. Source: Wilson 1927."""
+        z, n, p = 1.96, self.n, self.accuracy
+        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return min(p, centre - half), max(p, centre + half)
+
+
+def quality_of(logits: np.ndarray, labels: np.ndarray) -> Quality:
+    """Quality from logits (n, classes) and labels (n,). Raises ValueError if a logit is not finite."""
+    if not np.isfinite(logits).all():
+        raise ValueError("the network put out a value that is not finite. Train it with a lower `lr` or `clip`.")
+    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(1))
+    losses = log_sum - shifted[np.arange(len(labels)), labels]
+    return Quality(losses, logits.argmax(1) == labels)
+
+
+def evaluate(network: nn.Module, data: Data, split: Split, batch: int = 512) -> Quality:
+    """Quality of a torch network in eval mode; recalibrate it first if its weights came from a supernet."""
+    network.eval()
+    with torch.no_grad():
+        parts = [network(data.normalise(split.x[i : i + batch])) for i in range(0, len(split.y), batch)]
+    return quality_of(torch.cat(parts).float().numpy(), split.y.numpy())
+
+
+def evaluate_file(path: Path, split: Split) -> Quality:
+    """Quality of an exported file in its runtime, image by image: what the device will answer."""
+    from compress.export.session import logits
+
+    return quality_of(logits(path, split.x.float().numpy()), split.y.numpy())
+
+
+def accuracy_drop(before: Quality, after: Quality, seed: int = 0, resamples: int = 4000) -> tuple[float, float, float]:
+    """(drop, low, high): accuracy lost in points and its 90 % interval, paired on the same images by bootstrap.
+
+    `low` above a budget means that the budget is broken with 95 % confidence, `high` below it that it is kept.
+    Raises ValueError if the two were not asked about equally many images.
+    """
+    if before.n != after.n:
+        raise ValueError(f"paired qualities need the same images, got {before.n} and {after.n}.")
+    lost = before.correct.astype(np.int8) - after.correct.astype(np.int8)
+    counts = np.array([(lost == -1).sum(), (lost == 0).sum(), (lost == 1).sum()])
+    drawn = np.random.default_rng(seed).multinomial(before.n, counts / before.n, size=resamples)
+    drops = 100 * (drawn[:, 2] - drawn[:, 0]) / before.n
+    low, high = np.percentile(drops, [5, 95])
+    drop = 100 * float(lost.mean())
+    return drop, min(drop, float(low)), max(drop, float(high))

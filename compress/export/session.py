@@ -1,0 +1,91 @@
+"""ONNX Runtime on the processor, opened the same way by everything that evaluates or measures a file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from compress.export import ExportError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+FLOAT_ARITHMETIC = ("Conv", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "MatMul", "NhwcFusedConv")
+INT8_ARITHMETIC = ("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
+                   "QGemm", "QLinearConv", "QLinearMatMul")  # fmt: skip
+
+
+def session_options(threads: int = 1) -> ort.SessionOptions:
+    """All optimisations, sequential, `threads` threads that do not spin, errors only in the log."""
+    import onnxruntime as ort
+
+    if threads < 1:
+        raise ValueError(f"`threads` must be at least 1, got {threads}.")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return options
+
+
+def open_session(path: Path, threads: int = 1) -> ort.InferenceSession:
+    """A session on the processor. Raises ExportError if the file is missing or is not a model. Cost: 5-50 ms."""
+    return _open(path, session_options(threads))
+
+
+def _open(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+    import onnxruntime as ort
+
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common ancestor but Exception
+        reason = str(error).splitlines()[0]
+        raise ExportError(f"ONNX Runtime cannot open {path}: {reason} Export the network again.") from error
+
+
+def logits(path: Path, x: np.ndarray) -> np.ndarray:
+    """(N, C, H, W) float32 raw pixels -> (N, classes) float32, image by image as on the device.
+
+    Raises: ExportError: if the file cannot be run or takes images of another shape. Cost: N times the latency.
+    """
+    session = open_session(path)
+    given = session.get_inputs()[0]
+    if list(x.shape[1:]) != list(given.shape[1:]):
+        raise ExportError(f"{path.name} takes images of shape {tuple(given.shape[1:])}, got {x.shape[1:]}.")
+    x = np.ascontiguousarray(x, dtype=np.float32)
+    rows = [session.run(None, {given.name: x[i : i + 1]})[0] for i in range(len(x))]
+    width = session.get_outputs()[0].shape[-1]
+    return np.concatenate(rows) if rows else np.zeros((0, width), np.float32)
+
+
+def graph_report(path: Path) -> dict[str, int | float]:
+    """What ONNX Runtime makes of a file on this machine, counted in the graph it really runs.
+
+    nodes: all. int8_nodes and float_nodes: convolutions and products in either arithmetic; fused_share is the first
+    divided by both (0.0 if there are none). qdq_nodes: quantize and dequantize nodes left over.
+    Raises: ExportError as `open_session`. Cost: like opening a session.
+    """
+    import onnx
+
+    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+        options = session_options()
+        options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
+        options.log_severity_level = 4  # it warns that the saved file fits this processor only, as is meant here
+        _open(path, options)
+        graph = onnx.load(options.optimized_model_filepath).graph
+    kinds = Counter(node.op_type for node in graph.node)
+    int8, floating = sum(kinds[k] for k in INT8_ARITHMETIC), sum(kinds[k] for k in FLOAT_ARITHMETIC)
+    return {
+        "nodes": len(graph.node),
+        "int8_nodes": int8,
+        "float_nodes": floating,
+        "qdq_nodes": kinds["QuantizeLinear"] + kinds["DequantizeLinear"],
+        "fused_share": int8 / (int8 + floating) if int8 + floating else 0.0,
+    }

@@ -1,0 +1,1 @@
+"""Smaller networks out of larger ones: one file a method."""

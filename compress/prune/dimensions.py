@@ -1,0 +1,93 @@
+"""What can be shortened in a network of ours, found by comparing shapes.
+
+A dimension is a number of units (hidden channels, heads, groups of a rational activation, the width of a stage). Which
+entries of which tensors belong to it needs no list: build the network with one unit less, and every axis whose length
+changed belongs to it. So a new block is prunable by what it already says of itself.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from spaces.architecture import Architecture
+from spaces.layers import RATIONAL_GROUP
+from spaces.network import pieces
+from spaces.windows import shapes
+from torch import Tensor
+
+WIDTH_UNIT = RATIONAL_GROUP  # channels of a stage go in such groups: a rational function spans one
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """stage: index. block: index in the stage, or -1 for the stage's width. name: as the block calls it."""
+
+    stage: int
+    block: int
+    name: str
+    units: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a tensor that holds `per_unit` consecutive entries for every unit of a dimension."""
+
+    tensor: str
+    axis: int
+    per_unit: int
+
+
+def dimensions(arch: Architecture) -> list[Dimension]:
+    """Every dimension of a network, with how many units it has."""
+    found = []
+    for i, stage in enumerate(arch.stages):
+        if stage.width % WIDTH_UNIT == 0:
+            found.append(Dimension(i, -1, "width", stage.width // WIDTH_UNIT))
+        for j, block in enumerate(stage.blocks):
+            found += [Dimension(i, j, name, units) for name, units in block.units(stage.width).items()]
+    return found
+
+
+def shortened(arch: Architecture, dimension: Dimension, units: int) -> Architecture:
+    """The architecture with `units` units in that dimension and all others as they were."""
+    stage = arch.stages[dimension.stage]
+    if dimension.block >= 0:
+        block = stage.blocks[dimension.block].resized(stage.width, dimension.name, units)
+        blocks = (*stage.blocks[: dimension.block], block, *stage.blocks[dimension.block + 1 :])
+        return arch.with_stage(dimension.stage, replace(stage, blocks=blocks))
+    width = units * WIDTH_UNIT
+    resized = []
+    for block in stage.blocks:
+        for name, count in block.units(stage.width).items():
+            block = block.resized(width, name, count)
+        resized.append(block)
+    return arch.with_stage(dimension.stage, replace(stage, width=width, blocks=tuple(resized)))
+
+
+@lru_cache(maxsize=4096)
+def axes(arch: Architecture, dimension: Dimension) -> tuple[Axis, ...]:
+    """The axes that belong to a dimension of at least 2 units.
+
+    An axis that is not a whole number of entries a unit (the squeezed channels of squeeze-excitation) is left out: it
+    is shortened from its end and never reordered.
+    """
+    before = dict(_shapes(arch))
+    found = []
+    for name, shape in _shapes(shortened(arch, dimension, dimension.units - 1)):
+        for axis, (full, part) in enumerate(zip(before[name], shape, strict=True)):
+            if full != part and full % dimension.units == 0 and full - part == full // dimension.units:
+                found.append(Axis(name, axis, full // dimension.units))
+    return tuple(found)
+
+
+def _shapes(arch: Architecture) -> list[tuple[str, tuple[int, ...]]]:
+    return [(f"{name}.{leaf}", shape) for name, piece in pieces(arch) for leaf, shape, _ in shapes(piece)]
+
+
+def ordered(tensors: dict[str, Tensor], found: tuple[Axis, ...], order: Tensor) -> dict[str, Tensor]:
+    """The tensors with the units of a dimension in another order: the same function of the input."""
+    moved = dict(tensors)
+    for axis in found:
+        entries = (order[:, None] * axis.per_unit + torch.arange(axis.per_unit)).reshape(-1)
+        moved[axis.tensor] = moved[axis.tensor].index_select(axis.axis, entries)
+    return moved

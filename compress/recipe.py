@@ -1,0 +1,30 @@
+"""A recipe: ordered steps, each one model to one model. A new step is one file and one decorator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from spaces.registry import Registry
+
+if TYPE_CHECKING:
+    from compress.context import Context
+    from compress.variant import Variant
+
+
+class Step(Protocol):
+    """A frozen dataclass of settings that turns one variant into another; it never changes the one it is given."""
+
+    def __call__(self, variant: Variant, context: Context) -> Variant:
+        """The changed variant. Raises StepError if this variant cannot take the step."""
+        ...
+
+
+class StepError(ValueError):
+    """A step that a variant cannot take; the message says which and why."""
+
+
+STEPS: Registry[type[Step]] = Registry("step", "lathe.steps")
+
+import compress.distill.logits  # noqa: E402  (these register themselves in STEPS)
+import compress.prune.channels  # noqa: E402
+import compress.quantize.static  # noqa: E402, F401

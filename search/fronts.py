@@ -1,0 +1,64 @@
+"""The measured front: nothing enters it by a prediction alone."""
+
+from collections.abc import Sequence
+
+from search.objectives import front, hypervolume
+from search.records import TrialRecord
+from search.screen import measure_architecture
+from search.study import Study
+
+
+def measured_front(study: Study, origin: str = "search", exports: int | None = None) -> list[TrialRecord]:
+    """The Pareto front of what was measured, within the latency limits, best first objective first.
+
+    Measures every trial that the best known values put on the front, until the front holds measured ones only or
+    `exports` are used up (default: what the study has left). The final front goes through the exporter that ships.
+    """
+    left = study.config.search.exports - study.exports if exports is None else exports
+    while True:
+        done = [trial for trial in study.of(origin) if trial.state == "done" and is_within_limits(study, trial)]
+        best = [done[i] for i in front([study.point(trial) for trial in done])]
+        unmeasured = [trial for trial in best if not study.is_measured(trial)]
+        if not unmeasured or left < len(study.devices):
+            break
+        for trial in unmeasured[: max(1, left)]:
+            study.watch.check()
+            measure_trial(study, trial, "screening")
+            left -= 1
+    known = [trial for trial in done if study.is_measured(trial)]
+    return [known[i] for i in front([study.point(trial) for trial in known])]
+
+
+def measure_trial(study: Study, trial: TrialRecord, exporter: str) -> None:
+    """Measure a trial on every device that its objectives name, and teach the predictors."""
+    from spaces.architecture import Architecture
+
+    assert trial.architecture is not None
+    arch = Architecture.from_json(trial.architecture.json)
+    for device in study.devices:
+        measure_architecture(arch, device, study, exporter)
+        study.refit(device)
+
+
+def is_within_limits(study: Study, trial: TrialRecord) -> bool:
+    """No latency limit is broken by the best known value (exact limits were checked before the trial)."""
+    values = study.values(trial)
+    return all(values.get(name, 0.0) <= limit for name, limit in study.config.limits.items() if "@" in name)
+
+
+def reference_point(study: Study) -> tuple[float, ...]:
+    """The corner from which hypervolumes of this study are counted: the worst value of each objective among all done
+    trials, search and random alike, plus 5 %."""
+    points = [study.point(trial) for trial in study.trials if trial.state == "done"]
+    return tuple(worst + 0.05 * abs(worst) for worst in map(max, zip(*points, strict=True)))
+
+
+def spread(study: Study, trials: Sequence[TrialRecord], keep: int) -> list[TrialRecord]:
+    """The `keep` trials that together dominate most: greedy in hypervolume, so both ends and the knee get their turn."""
+    corner, chosen = reference_point(study), list[TrialRecord]()
+    left = list(trials)
+    while left and len(chosen) < keep:
+        best = max(left, key=lambda trial: hypervolume([study.point(t) for t in [*chosen, trial]], corner))
+        chosen.append(best)
+        left.remove(best)
+    return chosen

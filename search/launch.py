@@ -1,0 +1,142 @@
+"""The main loop: a space, a supernet, a search, a measured front, and the files to ship."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from search.baselines import random_baseline
+from search.config import StudyConfig
+from search.errors import Infeasible, Interrupted, TooManyFailures
+from search.fronts import measured_front, spread
+from search.ledger import Ledger
+from search.limits import feasible_sample
+from search.screen import screen
+from search.sharing import load_weights, train_supernet
+from search.study import Study, open_study
+from search.supernet import Supernet, build_supernet
+from search.watch import Watch
+from search.winners import choose_teacher, develop_hand_made, develop_winner, ship
+
+
+def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> Study:
+    """Run a study to its end, or go on with it: what is recorded is never repeated.
+
+    Raises: LatheError with its exit code; Interrupted leaves the study paused.
+    """
+    study = open_study(config, ledger, watch or Watch(quiet=True))
+    with _state_on_leaving(study), study.watch.interruptible():
+        if study.record.state == "done":
+            return study
+        with _stage(study, "supernet"):
+            supernet = trained_supernet(study)
+        with _stage(study, "search", config.search.trials):
+            while study.has_budget():
+                study.watch.check()
+                proposal = study.proposer.propose(len(study.of("search")))
+                trial = screen(proposal, supernet, study)
+                study.add(trial)  # our rows first, then Optuna's memory
+                study.proposer.tell(proposal, trial.values if trial.state == "done" else None)
+                _after(study)
+        with _stage(study, "baseline", config.search.trials):
+            random_baseline(study, supernet)
+        with _stage(study, "front"):
+            front = measured_front(study, "search")  # nothing enters the front unmeasured
+            random_front = measured_front(study, "random")
+        with _stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
+            teacher = choose_teacher(study, supernet)
+            for trial in spread(study, front, config.compress.keep):
+                develop_winner(trial, supernet, teacher, study)
+            for trial in spread(study, random_front, 1):
+                develop_winner(trial, supernet, teacher, study, role="baseline")
+            develop_hand_made(study)
+            shipped = ship(study)
+        if shipped is None:
+            raise Infeasible("no network that was developed meets every limit. Raise the limits, or `search.trials`.")
+        study.ledger.set_state(study.id, "done")
+    return study
+
+
+def trained_supernet(study: Study) -> Supernet:
+    """The study's supernet: from its last checkpoint where there is one, trained to the end of its budget."""
+    config, ledger = study.config, study.ledger
+    feasible_rng_probe(study)
+    supernet = build_supernet(study.space, config.search.seed)
+    finished = ledger.load_checkpoint(study.id, "supernet")
+    if finished is not None:
+        load_weights(supernet, finished)
+        return supernet
+
+    def save(epoch: int, checkpoint: bytes) -> None:
+        ledger.save_checkpoint(study.id, "supernet-training", checkpoint)
+        study.event("supernet", f"epoch {epoch} of {config.supernet.epochs}", {"epoch": epoch})
+
+    train_supernet(
+        supernet,
+        study.data,
+        config.supernet,
+        config.search.seed,
+        start=ledger.load_checkpoint(study.id, "supernet-training"),
+        save=save,
+        progress=study.watch.advance,
+        before_step=study.watch.check,
+    )
+    ledger.save_checkpoint(study.id, "supernet", ledger.load_checkpoint(study.id, "supernet-training") or b"")
+    return supernet
+
+
+def feasible_rng_probe(study: Study) -> None:
+    """Fail before training, not after, if nothing in the space meets the exact limits. Raises: Infeasible."""
+    import random
+
+    proposer = study.proposer
+    feasible_sample(study.space, proposer.limits, proposer.weight_bytes, random.Random(0))
+
+
+def _after(study: Study) -> None:
+    """After each trial: teach the predictors while measurements come in, show progress, stop a failing study."""
+    trials = study.of("search")
+    for device in study.devices:
+        if (trials[-1].architecture_id, device) in study.measured:
+            study.refit(device)
+    failures = [trial for trial in trials if trial.state == "failed"]
+    if failures and failures[-1] is trials[-1]:
+        study.event("failed_trial", failures[-1].error, {"number": failures[-1].number}, "warning")
+    if len(trials) >= 10 and len(failures) > len(trials) / 2:
+        raise TooManyFailures(f"{len(failures)} of {len(trials)} trials failed, the last with: {failures[-1].error}")
+    study.watch.advance(len(trials), f"{len(trials)} trials, {study.exports} measured")
+
+
+@contextmanager
+def _stage(study: Study, name: str, total: float = 1.0) -> Iterator[None]:
+    study.ledger.set_stage(study.id, name)
+    began = time.monotonic()
+    with study.watch.stage(name, total):
+        yield
+    study.seconds[name] = time.monotonic() - began
+
+
+@contextmanager
+def _state_on_leaving(study: Study) -> Iterator[None]:
+    """Whatever ends the run, the row says so, and scratch files are gone."""
+    import shutil
+
+    try:
+        yield
+        peak_mb = _peak_memory_mb()
+        seconds = {name: round(value, 1) for name, value in study.seconds.items()}
+        study.event("finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", {"seconds": seconds, "peak_mb": peak_mb})
+    except (Interrupted, KeyboardInterrupt):
+        study.ledger.set_state(study.id, "paused")
+        raise
+    except BaseException as error:
+        study.event("failed", f"{type(error).__name__}: {error}", level="error")
+        study.ledger.set_state(study.id, "failed")
+        raise
+    finally:
+        shutil.rmtree(study.folder, ignore_errors=True)
+
+
+def _peak_memory_mb() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

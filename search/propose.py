@@ -1,0 +1,139 @@
+"""Which architecture next: Optuna asked, its answer kept inside the limits and never twice.
+
+Optuna lives in memory and is rebuilt from our rows on resume. A fresh sampler is made for every question with a seed
+from (study seed, trial number, attempt), so a resumed study asks as the unbroken one would have.
+"""
+
+import random
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from spaces.architecture import Architecture
+from spaces.space import SearchSpace, mutate
+
+from search.errors import Infeasible
+from search.limits import feasible_sample, first_new, total_excess
+from search.objectives import Objective
+from search.records import TrialRecord, digest
+from search.samplers import SAMPLERS
+from search.suggest import architecture_of, distributions, params_of, suggest
+
+ASKS, REPAIRS = 5, 500
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture to screen, with what Optuna needs to hear about it afterwards."""
+
+    number: int
+    arch: Architecture
+    params: dict[str, Any]
+    system_attrs: dict[str, Any]
+
+
+class Proposer:
+    """Optuna's study in memory, the architectures already seen, and the exact limits."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        sampler: str,
+        seed: int,
+        limits: Mapping[str, float],
+        weight_bytes: int,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.space, self.objectives, self.seed = space, tuple(objectives), seed
+        self.limits, self.weight_bytes = dict(limits), weight_bytes
+        self._make_sampler = SAMPLERS.get(sampler)
+        self._study = optuna.create_study(directions=["minimize"] * len(self.objectives), sampler=self._make_sampler(seed))
+        self._distributions = distributions(space)
+        self.seen: set[str] = set()
+
+    def replay(self, trials: Sequence[TrialRecord]) -> None:
+        """Tell Optuna of recorded trials, in order, as if it had asked for them itself."""
+        for trial in trials:
+            self.seen.add(trial.architecture_id)
+            if trial.origin == "search":
+                self._add(trial.params, trial.system_attrs, trial.values if trial.state == "done" else None)
+
+    def propose(self, number: int) -> Proposal:
+        """The next architecture: feasible, and new to this study.
+
+        Raises: Infeasible: if no feasible architecture is found, or every one that can be found was tried already.
+        """
+        params, attrs = self._ask(number, 0)
+        arch = architecture_of(self.space, params)
+        for attempt in range(1, ASKS):
+            if self.is_new(arch):
+                break
+            params, attrs = self._ask(number, attempt)
+            arch = architecture_of(self.space, params)
+        if not self.is_new(arch):
+            arch = self._repair(arch, random.Random(f"{self.seed}/{number}"))
+            params = params_of(self.space, arch, params)
+        return Proposal(number, arch, params, attrs)
+
+    def random(self, number: int) -> Architecture:
+        """A random feasible architecture that this study has not seen."""
+        rng = random.Random(f"random/{self.seed}/{number}")
+        arch = first_new(lambda: feasible_sample(self.space, self.limits, self.weight_bytes, rng), self.seen, lambda _: True, 50)
+        if arch is None:
+            raise Infeasible("every feasible architecture that was found has been tried. Lower `search.trials`, or widen the space.")
+        return arch
+
+    def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> None:
+        """What screening found, by objective name; None for a failed trial."""
+        self.seen.add(proposal.arch.id)
+        self._add(proposal.params, proposal.system_attrs, values)
+
+    def is_new(self, arch: Architecture) -> bool:
+        """Feasible by the exact limits, and not seen before."""
+        return arch.id not in self.seen and self.is_feasible(arch)
+
+    def is_feasible(self, arch: Architecture) -> bool:
+        """No exact limit is broken."""
+        return not self.limits or total_excess(arch, self.limits, self.weight_bytes) == 0
+
+    def _ask(self, number: int, attempt: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """One answer of a freshly seeded sampler; the asked trial itself is dropped, only its answer is used."""
+        self._study.sampler = self._make_sampler(int(digest(self.seed, number, attempt)[:8], 16))
+        trial = self._study.ask()
+        params = suggest(trial, self.space)
+        attrs = dict(trial.system_attrs)
+        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return params, attrs
+
+    def _repair(self, arch: Architecture, rng: random.Random) -> Architecture:
+        """A feasible new architecture near `arch`, or anywhere if there is none near."""
+        if not self.is_feasible(arch):
+            arch = feasible_sample(self.space, self.limits, self.weight_bytes, rng, start=arch)
+        for rate in (0.05, 0.1, 0.2, 0.4):
+            found = first_new(lambda r=rate: mutate(self.space, arch, rng, r), self.seen, self.is_feasible, REPAIRS)
+            if found is not None:
+                return found
+        found = first_new(
+            lambda: feasible_sample(self.space, self.limits, self.weight_bytes, rng), self.seen, lambda _: True, REPAIRS
+        )
+        if found is None:
+            raise Infeasible("every feasible architecture that was found has been tried. Lower `search.trials`, or widen the space.")
+        return found
+
+    def _add(self, params: Mapping[str, Any], attrs: Mapping[str, Any], values: Mapping[str, float] | None) -> None:
+        state = optuna.trial.TrialState.FAIL if values is None else optuna.trial.TrialState.COMPLETE
+        minimised = [o.minimised(values[o.name]) for o in self.objectives] if values is not None else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._study.add_trial(
+                optuna.trial.create_trial(
+                    state=state,
+                    params=dict(params),
+                    distributions=self._distributions,
+                    values=minimised,
+                    system_attrs=dict(attrs),
+                )
+            )

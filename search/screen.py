@@ -1,0 +1,153 @@
+"""What a proposed architecture is worth with the supernet's weights, and what it costs on the device."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from compress.devices import DEVICES, fingerprint_of
+from compress.evaluate import Quality, evaluate
+from compress.export.screening import export_screening
+from compress.measurement import Kind, Measurement
+from compress.recalibrate import IMAGES, recalibrate
+from spaces.architecture import Architecture
+from spaces.network import build
+
+from search.objectives import dominates, minimised
+from search.propose import Proposal
+from search.records import Evaluation, TrialRecord
+from search.study import Study, architecture_record
+from search.supernet import Supernet
+
+
+def screen(proposal: Proposal, supernet: Supernet, study: Study, origin: str = "search") -> TrialRecord:
+    """Extract, recalibrate, validate; measure the latency where it may matter, else predict it.
+
+    What goes wrong with one architecture is a failed trial and not the end of the study.
+    """
+    arch = proposal.arch
+    try:
+        quality = evaluate(extract_calibrated(supernet, arch, study), study.data, study.data.validation)
+        values: dict[str, float] = {"loss": quality.loss, "accuracy": quality.accuracy}
+        row = architecture_record(arch)
+        values |= {"params": row.params, "macs": row.macs, "peak_bytes": row.peak_bytes}
+        kinds: dict[str, Kind] = dict.fromkeys(values, "exact")
+        for device in study.devices:
+            measurement = cost(arch, device, values, study, origin)
+            values[f"latency_ms@{device}"], kinds[f"latency_ms@{device}"] = measurement
+    except (RuntimeError, ValueError) as error:
+        return failed(proposal, error, origin)
+    names = [objective.name for objective in study.config.objectives]
+    names += [f"latency_ms@{device}" for device in study.devices if f"latency_ms@{device}" not in names]
+    return TrialRecord(
+        proposal.number,
+        arch.id,
+        proposal.params,
+        proposal.system_attrs,
+        {name: values[name] for name in names},
+        {name: kinds[name] for name in names},
+        origin=origin,
+        architecture=row,
+        evaluations=evaluations(quality, "validation", "supernet"),
+    )
+
+
+def failed(proposal: Proposal, error: Exception, origin: str) -> TrialRecord:
+    """The row of a trial that could not be screened."""
+    return TrialRecord(
+        proposal.number, proposal.arch.id, proposal.params, proposal.system_attrs, {}, {}, "failed", origin,
+        f"{type(error).__name__}: {error}", architecture_record(proposal.arch),
+    )  # fmt: skip
+
+
+def extract_calibrated(supernet: Supernet, arch: Architecture, study: Study) -> torch.nn.Module:
+    """The stand-alone network with the supernet's weights and its own BatchNorm statistics."""
+    network = supernet.extract(arch)
+    recalibrate(network, study.data.normalise(study.data.train.x[:IMAGES]))
+    return network
+
+
+def evaluations(quality: Quality, split: str, fidelity: str) -> tuple[Evaluation, ...]:
+    """Loss and accuracy as rows."""
+    return (
+        Evaluation(split, "loss", quality.loss, *quality.loss_interval, quality.n, fidelity),  # type: ignore[arg-type]
+        Evaluation(split, "accuracy", quality.accuracy, *quality.accuracy_interval, quality.n, fidelity),  # type: ignore[arg-type]
+    )
+
+
+def cost(arch: Architecture, device: str, values: dict[str, float], study: Study, origin: str) -> tuple[float, Kind]:
+    """(latency in ms, how it came about). The first trials are measured to teach the predictor, later ones where the
+    optimistic end of the prediction could enter the front or where the interval straddles a limit."""
+    known = study.latency(arch, device)
+    if known is not None and known[3] != "predicted":
+        return known[0], known[3]
+    calibrating = origin == "search" and len(study.of("search")) < study.config.search.calibration
+    if known is None or calibrating or (origin == "search" and may_matter(known[1], known[2], device, values, study)):
+        if study.exports < study.config.search.exports - reserve(study) or known is None:
+            measurement = measure_architecture(arch, device, study)
+            return measurement.value, measurement.kind
+    assert known is not None
+    return known[0], known[3]
+
+
+def reserve(study: Study) -> int:
+    """Exports kept back for the final front and for the random baseline's."""
+    return max(2, (study.config.search.exports - study.config.search.calibration) // 2)
+
+
+def may_matter(low_ms: float, high_ms: float, device: str, values: dict[str, float], study: Study) -> bool:
+    """The interval straddles a limit, or its lower end would not be dominated by any trial so far."""
+    name = f"latency_ms@{device}"
+    limit = study.config.limits.get(name)
+    if limit is not None and low_ms <= limit < high_ms:
+        return True
+    best = {**values, name: low_ms}
+    for objective in study.config.objectives:
+        best.setdefault(objective.name, 0.0)  # a device not asked yet: as if it cost nothing
+    optimistic = minimised(study.config.objectives, best)
+    return not any(dominates(study.point(trial), optimistic) for trial in study.of("search") if trial.state == "done")
+
+
+def measure_architecture(arch: Architecture, device: str, study: Study, exporter: str = "screening") -> Measurement:
+    """Export with fresh weights (latency does not depend on them), measure beside the reference, record.
+
+    exporter: `screening` is fast and within a few percent, `onnx` is what ships. Raises: DeviceError.
+    """
+    with tempfile.TemporaryDirectory(dir=study.folder) as folder:
+        path = _export(arch, exporter, Path(folder) / "candidate.onnx", study)
+        (found,) = study.config.devices[device].measure([path], reference_file(study), device)
+    measurement = replace(found, artifact=None, details={**found.details, "exporter": exporter})
+    describe_device(study, device)
+    row = architecture_record(arch)
+    study.ledger.add_architecture(row.id, row.json, row.params, row.macs, row.peak_bytes)
+    study.ledger.record_measurements(study.id, arch.id, None, [measurement])
+    study.measured[arch.id, device] = measurement
+    study.exports += 1
+    return measurement
+
+
+def describe_device(study: Study, device: str) -> None:
+    """Write what a device is, so that its measurements can point to it."""
+    spec = study.config.devices[device]
+    kind = next(name for name, entry in DEVICES.items() if isinstance(spec, entry))  # type: ignore[arg-type]
+    study.ledger.add_device(fingerprint_of(spec), device, kind, spec.fingerprint())
+
+
+def reference_file(study: Study) -> Path:
+    """The file that every measurement is made beside: the hand-made network of the space, made once a run."""
+    from search.baselines import hand_made
+
+    path = study.folder / "reference.onnx"
+    if not path.exists():
+        _export(hand_made(study.space), "screening", path, study)
+    return path
+
+
+def _export(arch: Architecture, exporter: str, path: Path, study: Study) -> Path:
+    from compress.export import EXPORTERS
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build(arch).eval()
+    export = export_screening if exporter == "screening" else EXPORTERS.get(exporter)
+    return export(network, (study.data.mean, study.data.std), study.data.input_shape, path)

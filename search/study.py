@@ -1,0 +1,172 @@
+"""A study at work: its config, data and rows, and the predictors that its measurements feed."""
+
+import platform
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from compress.measurement import Kind, Measurement
+from spaces.architecture import Architecture
+from spaces.counts import count
+from spaces.features import features
+from spaces.space import SearchSpace
+from spaces.tasks import Data
+
+from search.config import StudyConfig
+from search.ledger import Ledger
+from search.limits import FLOAT_BYTES, INT8_BYTES
+from search.objectives import minimised
+from search.predictors import LatencyModel, fit_latency
+from search.propose import Proposer
+from search.records import ArchitectureRecord, StudyRecord, TrialRecord
+from search.watch import Watch
+
+VERSIONED = ("torch", "optuna", "onnx", "onnxruntime", "onnxscript", "numpy", "sqlalchemy")
+
+
+@dataclass
+class Study:
+    """What one run of `launch` works on. `measured` holds the best measurement of an architecture on a device, by
+    (architecture id, device name); `models` the latency predictor of each device, fitted anew after measurements."""
+
+    config: StudyConfig
+    record: StudyRecord
+    ledger: Ledger
+    data: Data
+    space: SearchSpace
+    proposer: Proposer
+    watch: Watch
+    folder: Path
+    trials: list[TrialRecord] = field(default_factory=list)
+    measured: dict[tuple[str, str], Measurement] = field(default_factory=dict)
+    models: dict[str, LatencyModel | None] = field(default_factory=dict)
+    exports: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def id(self) -> int:
+        """The study's row."""
+        return self.record.id
+
+    @property
+    def devices(self) -> list[str]:
+        """Devices whose latency is an objective or a limit, by name; the first one judges the winners."""
+        named = [objective.device for objective in self.config.objectives if objective.device]
+        named += [name.partition("@")[2] for name in self.config.limits if "@" in name]
+        return list(dict.fromkeys(named)) or list(self.config.devices)[:1]
+
+    def of(self, origin: str) -> list[TrialRecord]:
+        """Finished trials of one origin, by number."""
+        return [trial for trial in self.trials if trial.origin == origin]
+
+    def has_budget(self) -> bool:
+        """Trials are left to try."""
+        return len(self.of("search")) < self.config.search.trials
+
+    def add(self, trial: TrialRecord) -> None:
+        """Write a finished trial and remember it."""
+        self.ledger.record_trial(self.id, trial)
+        self.trials.append(trial)
+
+    def latency(self, arch: Architecture, device: str) -> tuple[float, float, float, Kind] | None:
+        """(ms, low, high, kind): measured where it was, else predicted; None if too little was measured to predict."""
+        known = self.measured.get((arch.id, device))
+        if known is not None:
+            return known.value, known.low, known.high, known.kind
+        model = self.models.get(device)
+        if model is None:
+            return None
+        return (*model.predict_ms(features(self.space, arch)), "predicted")
+
+    def refit(self, device: str) -> None:
+        """Fit the device's predictor to all that was measured of this study's trials, in their order."""
+        known = [
+            (Architecture.from_json(trial.architecture.json), self.measured[trial.architecture_id, device].value)
+            for trial in self.trials
+            if trial.architecture and (trial.architecture_id, device) in self.measured
+        ]
+        rows: list[np.ndarray] = [features(self.space, arch) for arch, _ in known]
+        self.models[device] = fit_latency(rows, [value for _, value in known])
+
+    def values(self, trial: TrialRecord) -> dict[str, float]:
+        """A trial's values, with latencies that were measured after it was told."""
+        values = dict(trial.values)
+        for objective in self.config.objectives:
+            known = self.measured.get((trial.architecture_id, objective.device))
+            if objective.metric == "latency_ms" and known is not None:
+                values[objective.name] = known.value
+        return values
+
+    def point(self, trial: TrialRecord) -> tuple[float, ...]:
+        """The trial's best known values, all to be minimised."""
+        return minimised(self.config.objectives, self.values(trial))
+
+    def is_measured(self, trial: TrialRecord) -> bool:
+        """Every latency the study decides by was measured for this trial."""
+        return all((trial.architecture_id, device) in self.measured for device in self.devices)
+
+    def event(self, kind: str, message: str, data: Mapping[str, Any] | None = None, level: Any = "info") -> None:
+        """A row of what happened."""
+        self.ledger.event(self.id, level, kind, message, data)
+
+
+def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
+    """Load the data, create or resume the study's rows, and rebuild what lives in memory from them.
+
+    Raises: ConfigError, StudyBusy (ledger); DataError (task).
+    """
+    began = time.monotonic()
+    data = config.task.load()
+    space = config.space(data)
+    record = ledger.open_study(config.study, config.tree, data.digest, versions(), config.search.seed)
+    exact = {name: value for name, value in config.limits.items() if "@" not in name}
+    weight_bytes = INT8_BYTES if any(name == "quantize" for name, _ in config.steps) else FLOAT_BYTES
+    sampler, seed = config.search.sampler, config.search.seed
+    proposer = Proposer(space, config.objectives, sampler, seed, exact, weight_bytes)
+    folder = Path(tempfile.mkdtemp(prefix="lathe-"))
+    study = Study(config, record, ledger, data, space, proposer, watch, folder)
+    _restore(study)
+    study.seconds["data"] = time.monotonic() - began
+    return study
+
+
+def _restore(study: Study) -> None:
+    """Trials, Optuna's memory, measurements and predictors, as they were when the last trial was written."""
+    from compress.devices import fingerprint_of
+
+    study.trials = study.ledger.trials(study.id)
+    study.proposer.replay(study.trials)
+    ids = [trial.architecture_id for trial in study.trials]
+    for name in study.devices:
+        fingerprint = fingerprint_of(study.config.devices[name])
+        for row in study.ledger.measurements(study_id=study.id, fingerprint=fingerprint, metric="latency_ms"):
+            if row.architecture_id in ids and row.variant_id is None and row.measurement.kind != "predicted":
+                study.measured[row.architecture_id, name] = replace(row.measurement, device=name)
+        study.refit(name)
+    study.exports = len({key[0] for key in study.measured})
+
+
+def architecture_record(arch: Architecture) -> ArchitectureRecord:
+    """The row of an architecture, with its exact counts."""
+    counts = count(arch)
+    return ArchitectureRecord(arch.id, arch.to_json(), counts.params, counts.macs, counts.peak_bytes)
+
+
+def versions() -> dict[str, str]:
+    """What ran: Lathe, Python, the platform and the libraries that numbers depend on."""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "lathe": lathe_version()}
+    return found | {name: metadata.version(name) for name in VERSIONED}
+
+
+def lathe_version() -> str:
+    """The installed distribution's version."""
+    try:
+        return metadata.version("lathe")
+    except metadata.PackageNotFoundError:
+        return "0 (not installed)"
+

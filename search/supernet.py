@@ -1,0 +1,60 @@
+"""The shared weights of a space: one store, and windows into it for every architecture."""
+
+import random
+from collections import OrderedDict
+
+import torch
+from spaces.architecture import Architecture
+from spaces.network import pieces, skeleton
+from spaces.space import SearchSpace, covering, largest
+from spaces.windows import extract, piece_windows
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+class Supernet(nn.Module):
+    """The largest network of a space with every key of block at every position.
+
+    `supernet(x, arch)` runs one member, with gradients to its windows; the architecture is an argument and never hidden
+    state. `extract(arch)` is the same network standing alone. Cost of a forward: that of the plain network plus about
+    0.1 ms a piece.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        super().__init__()
+        self.space = space
+        found = {name: piece for arch in covering(space) for name, piece in pieces(arch)}
+        self.store = nn.Sequential(OrderedDict((name, piece.build()) for name, piece in found.items()))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The stored parameters and buffers by name; fetch once a step, not once a piece."""
+        return dict(self.store.named_parameters()) | dict(self.store.named_buffers())
+
+    def forward(self, x: Tensor, arch: Architecture, tensors: dict[str, Tensor] | None = None) -> Tensor:
+        """(N, *input_shape) normalised -> logits (N, classes) of the member `arch`."""
+        store = self.tensors() if tensors is None else tensors
+        for name, piece in pieces(arch):
+            x = functional_call(skeleton(piece, self.training), piece_windows(store, name, piece), (x,))
+        return x
+
+    def extract(self, arch: Architecture) -> nn.Sequential:
+        """The stand-alone network with copies of the weights, in eval mode; its BatchNorm needs recalibrating."""
+        return extract(self.tensors(), arch)
+
+    def teachers(self, count: int, seed: int) -> list[Architecture]:
+        """`count` largest architectures, with different kinds of block."""
+        rng = random.Random(seed)
+        found: dict[str, Architecture] = {}
+        for _ in range(20 * count):
+            arch = largest(self.space, rng)
+            found.setdefault(arch.id, arch)
+            if len(found) == count:
+                break
+        return list(found.values())
+
+
+def build_supernet(space: SearchSpace, seed: int) -> Supernet:
+    """A freshly initialised supernet; the same seed gives the same weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Supernet(space)

@@ -1,0 +1,111 @@
+"""Who wants to know how far it is: progress bars on a terminal, a plain line now and then in a pipe, rows for others."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from search.errors import Interrupted
+
+PLAIN_EVERY_S, ROW_EVERY_S = 30.0, 1.0
+STAGES = {
+    "space": "Space",
+    "supernet": "Supernet",
+    "search": "Search",
+    "baseline": "Random baseline",
+    "front": "Measured front",
+    "winners": "Winners",
+}
+
+
+class Watch:
+    """Shows one stage at a time, and says when to stop. note(stage, done, total) is called at most once a second."""
+
+    def __init__(self, note: Callable[[str, float, float], None] | None = None, quiet: bool = False) -> None:
+        self._note, self._quiet = note, quiet
+        self._stop = False
+        self._bar: Any = None
+        self._task: Any = None
+        self._stage, self._done, self._total = "", 0.0, 1.0
+        self._last_line = self._last_row = self._began = time.monotonic()
+
+    @contextmanager
+    def stage(self, name: str, total: float = 1.0) -> Iterator[None]:
+        """Show a stage until the block ends; `advance` says how far it is."""
+        self._stage, self._done, self._total, self._began = name, 0.0, total, time.monotonic()
+        self._last_line = self._began
+        if self._note:
+            self._note(name, 0.0, total)
+        with self._shown(STAGES.get(name, name), total):
+            yield
+            self.advance(total, "done")
+        if self._note:
+            self._note(name, total, total)
+        if not self._quiet and not sys.stderr.isatty():
+            print(f"{STAGES.get(name, name)}: done in {time.monotonic() - self._began:.0f} s", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def _shown(self, title: str, total: float) -> Iterator[None]:
+        if self._quiet or not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description:<16}"), BarColumn(24), TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[text]}"),
+        )  # fmt: skip
+        with Progress(*columns, console=Console(stderr=True)) as self._bar:
+            self._task = self._bar.add_task(title, total=total, text="")
+            yield
+        self._bar = None
+
+    def advance(self, done: float, text: str = "") -> None:
+        """The stage is at `done` of its total; `text` is what is seen now."""
+        self._done = done
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, text=text)
+        elif not self._quiet and not sys.stderr.isatty() and now - self._last_line > PLAIN_EVERY_S:
+            self._last_line = now
+            share = max(done / self._total, 1e-6)
+            left_s = (now - self._began) * (1 - share) / share
+            print(f"{STAGES.get(self._stage, self._stage)}: {share:.0%}, {left_s:.0f} s left  {text}", file=sys.stderr, flush=True)
+        if self._note and now - self._last_row > ROW_EVERY_S:
+            self._last_row = now
+            self._note(self._stage, done, self._total)
+
+    def say(self, line: str) -> None:
+        """A line that stays, above the bar."""
+        if self._quiet:
+            return
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def check(self) -> None:
+        """Raises Interrupted at a safe point if someone asked to stop."""
+        if self._stop:
+            raise Interrupted("paused at a safe point; nothing finished is lost.")
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """The first Ctrl-C (or SIGTERM) stops at the next safe point, a second one at once."""
+
+        def ask_to_stop(number: int, frame: FrameType | None) -> None:
+            if self._stop:
+                raise KeyboardInterrupt
+            self._stop = True
+            self.say("Pausing at the next safe point. Press Ctrl-C again to stop at once.")
+
+        before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

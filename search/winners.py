@@ -1,0 +1,261 @@
+"""From a trial to a file: train on, compress, measure after every step, and decide what is shipped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from compress.apply import Attempt, Budget, Findings, apply, beats, find
+from compress.context import Context
+from compress.devices import fingerprint_of
+from compress.evaluate import evaluate, evaluate_file
+from compress.measurement import Measurement, exact
+from compress.recipe import Step
+from compress.train import Training, fit, hard_labels
+from compress.variant import Variant
+from spaces.architecture import Architecture
+from spaces.network import build
+from spaces.windows import extract
+from torch import nn
+
+from search.baselines import hand_made
+from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
+from search.screen import architecture_record, describe_device, evaluations, extract_calibrated, reference_file
+from search.study import Study
+from search.supernet import Supernet
+
+TEACHERS = 3
+
+
+def choose_teacher(study: Study, supernet: Supernet) -> tuple[nn.Module, Parent]:
+    """The best on validation of several largest networks with different kinds of block, and its row."""
+    candidates = supernet.teachers(TEACHERS, study.config.search.seed)
+    networks = [extract_calibrated(supernet, arch, study) for arch in candidates]
+    qualities = [evaluate(network, study.data, study.data.validation) for network in networks]
+    best = min(range(len(networks)), key=lambda i: qualities[i].loss)
+    record = VariantRecord(
+        candidates[best].id, "teacher", "inherit", {}, "float32", "start",
+        reason=f"least validation loss of {len(candidates)} largest networks",
+        architecture=architecture_record(candidates[best]),
+        evaluations=evaluations(qualities[best], "validation", "supernet"),
+    )  # fmt: skip
+    return networks[best], Parent(study.ledger.record_variant(study.id, record), "teacher")
+
+
+def develop_winner(
+    trial: TrialRecord, supernet: Supernet, teacher: tuple[nn.Module, Parent], study: Study, role: Role = "winner"
+) -> None:
+    """Take a trial's network from the supernet through the recipe, recording every step."""
+    assert trial.architecture is not None
+    arch = Architecture.from_json(trial.architecture.json)
+    name = {"name": "random search"} if role == "baseline" else {}
+
+    def start() -> Variant:
+        return Variant(arch, extract_calibrated(supernet, arch, study))  # type: ignore[arg-type]
+
+    Chain(study, role, name, trial.id, teacher).run("inherit", start, {}, study.config.steps)
+
+
+def develop_hand_made(study: Study) -> None:
+    """The hand-made baseline: as many epochs as the supernet had, alone, then the same recipe without a teacher."""
+    arch = hand_made(study.space, study.proposer.is_feasible)
+    training = Training(study.config.supernet.epochs, batch=study.config.supernet.batch, lr=study.config.supernet.lr)
+
+    def start() -> Variant:
+        with torch.random.fork_rng():
+            torch.manual_seed(study.config.search.seed)
+            network = build(arch)
+        watch = study.watch
+        fit(network, study.data, training, hard_labels(), study.config.search.seed, before_step=watch.check)
+        return Variant(arch, network)
+
+    Chain(study, "baseline", {"name": "hand-made"}, None, None).run("train", start, asdict(training), study.config.steps)
+
+
+class Chain:
+    """One network's way through the recipe. What a killed run has already recorded is loaded, not repeated."""
+
+    def __init__(
+        self,
+        study: Study,
+        role: Role,
+        name: Mapping[str, Any],
+        trial_id: int | None,
+        teacher: tuple[nn.Module, Parent] | None,
+    ) -> None:
+        self.study, self.role, self.name, self.trial_id = study, role, dict(name), trial_id
+        self.device = study.devices[0]
+        self.context = Context(
+            study.data,
+            teacher[0] if teacher else None,
+            study.folder,
+            study.config.search.seed,
+            before_step=study.watch.check,
+        )
+        self.teacher = teacher[1] if teacher else None
+
+    def run(self, step: str, start: Any, config: Mapping[str, Any], recipe: Sequence[tuple[str, Step]]) -> None:
+        """Record the start and every step of the recipe, going on after what is recorded."""
+        known = self._recorded()
+        kept_ids: list[int] = []
+        if known:
+            variant = self._loaded(known[0])
+            findings = find(variant, self.context, self._measure)
+            kept_ids.append(known[0].id or 0)
+            for record in known[1:]:
+                if record.verdict == "accepted":
+                    variant = self._loaded(record)
+                    findings = find(variant, self.context, self._measure)
+                    kept_ids.append(record.id or 0)
+        else:
+            variant = start()
+            findings = find(variant, self.context, self._measure)
+            first = Attempt(step, config, variant, findings, "start", "", 0.0)
+            kept_ids.append(self._record(first, variant, None))
+        limits = {name.removesuffix(f"@{self.device}"): value for name, value in self.study.config.limits.items()}
+        budget = Budget(self.study.config.compress.max_drop, limits)
+        left = recipe[max(0, len(known) - 1) :]
+        for attempt in apply(left, variant, findings, self.context, self._measure, budget):
+            self.study.watch.advance(self.study.watch.done + 1, f"{attempt.step}: {attempt.verdict}")
+            number = self._record(attempt, variant, kept_ids[-1])
+            if attempt.verdict == "accepted" and attempt.variant is not None:
+                variant = attempt.variant
+                kept_ids.append(number)
+
+    def _recorded(self) -> list[VariantRecord]:
+        """This chain's variants so far, in order."""
+        return [
+            record
+            for record in self.study.ledger.variants(self.study.id)
+            if record.role == self.role
+            and record.trial_id == self.trial_id
+            and {k: v for k, v in record.config.items() if k == "name"} == self.name
+        ]
+
+    def _loaded(self, record: VariantRecord) -> Variant:
+        """A recorded variant with its weights."""
+        assert record.architecture is not None and record.weights is not None
+        arch = Architecture.from_json(record.architecture.json)
+        tensors = safetensors.torch.load_file(self.study.ledger.store.path(record.weights))
+        network = extract(tensors, arch)
+        if record.precision == "float32":
+            return Variant(arch, network)
+        settings = {key: value for key, value in record.config.items() if key != "name"}
+        from compress.quantize.static import Quantize
+
+        return Variant(arch, network, "int8", Quantize(**settings))
+
+    def _measure(self, path: Path) -> Measurement:
+        """Measure a file beside the reference, unless this very file was measured on this very device before."""
+        device = self.study.config.devices[self.device]
+        from compress.artifact import sha256_of
+
+        known = self.study.ledger.known_measurement(sha256_of(path), fingerprint_of(device), "latency_ms")
+        if known is not None:
+            return replace(known, device=self.device)
+        describe_device(self.study, self.device)
+        (found,) = device.measure([path], reference_file(self.study), self.device)
+        return found
+
+    def _record(self, attempt: Attempt, before: Variant, parent: int | None) -> int:
+        """Write an attempt with its files, evaluations and measurements; returns its id."""
+        variant = attempt.variant or before
+        findings, study = attempt.findings, self.study
+        parents = (Parent(parent),) if parent else ()
+        if self.teacher and attempt.step in ("distill", "prune"):
+            parents = (*parents, self.teacher)
+        row = architecture_record(variant.arch)
+        weights = model = None
+        artifacts: tuple[ArtifactRecord, ...] = ()
+        rows: dict[str, Any] = {}
+        if findings is not None:
+            weights = study.ledger.add_artifact(study.id, _weights_bytes(variant.network), "safetensors", attempt.step)
+            model = study.ledger.add_artifact(study.id, findings.path, "onnx", attempt.step, parents=(weights,))
+            rows = {
+                "evaluations": evaluations(findings.quality, "validation", "exported"),
+                "measurements": self._costs(findings, model),
+            }
+        record = VariantRecord(
+            variant.arch.id, self.role, attempt.step, {**attempt.config, **self.name}, variant.precision,
+            attempt.verdict, attempt.reason, self.trial_id, parents, weights, model, attempt.seconds,  # type: ignore[arg-type]
+            architecture=row, artifacts=artifacts, **rows,
+        )  # fmt: skip
+        return study.ledger.record_variant(study.id, record)
+
+    def _costs(self, findings: Findings, model: str) -> tuple[Measurement, ...]:
+        counts = findings.counts
+        return (
+            replace(findings.latency, artifact=model),
+            exact("size_bytes", findings.size_bytes, "B", model),
+            exact("params", counts.params, "", model),
+            exact("macs", counts.macs, "", model),
+            exact("peak_bytes", counts.peak_bytes, "B", model),
+        )
+
+
+def _weights_bytes(network: nn.Module) -> bytes:
+    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+
+
+def ship(study: Study) -> VariantRecord | None:
+    """Choose what the user gets, read the test part, and write its numbers beside the baselines'.
+
+    Of the kept variants within the limits whose accuracy is within `max_drop` of the best: the fastest; of those equally
+    fast within the noise, the smallest. None if no variant is within the limits.
+    """
+    variants = [v for v in study.ledger.variants(study.id) if v.model and v.verdict in ("start", "accepted")]
+    winners = [v for v in variants if v.role == "winner" and within_limits(study, v)]
+    if not winners:
+        return None
+    best = max(accuracy_of(v) for v in winners)
+    close = [v for v in winners if accuracy_of(v) >= best - study.config.compress.max_drop / 100]
+    fastest = min(cost_of(v, "latency_ms") for v in close)
+    shipped = min(
+        (v for v in close if cost_of(v, "latency_ms") <= 1.02 * fastest),
+        key=lambda v: (cost_of(v, "size_bytes"), -accuracy_of(v)),
+    )
+    assert shipped.id is not None
+    study.ledger.mark_shipped(shipped.id)
+    _read_test(study, [shipped, *finals(variants, "baseline"), *siblings(variants, shipped)])
+    return shipped
+
+
+def finals(variants: Sequence[VariantRecord], role: Role) -> list[VariantRecord]:
+    """The last kept variant of each chain of a role."""
+    last = {(v.trial_id, v.config.get("name")): v for v in variants if v.role == role}
+    return list(last.values())
+
+
+def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[VariantRecord]:
+    """Kept variants of the same chain in the other precision, newest first, at most one."""
+    same = [v for v in variants if v.role == "winner" and v.trial_id == shipped.trial_id]
+    return [v for v in reversed(same) if v.precision != shipped.precision][:1]
+
+
+def _read_test(study: Study, records: Sequence[VariantRecord]) -> None:
+    if any(e.split == "test" for record in records for e in record.evaluations):
+        return
+    test = study.data.read_test()
+    study.event("test_read", f"read the {len(test.y)} test images once, for {len(records)} networks")
+    for record in records:
+        assert record.model is not None
+        quality = evaluate_file(study.ledger.store.path(record.model), test)
+        study.ledger.record_evaluations(study.id, record, evaluations(quality, "test", "exported"))
+
+
+def within_limits(study: Study, record: VariantRecord) -> bool:
+    """No limit of the study is broken by this variant's own numbers."""
+    found = {m.metric: m.value for m in record.measurements}
+    return all(found.get(name.partition("@")[0], 0.0) <= limit for name, limit in study.config.limits.items())
+
+
+def accuracy_of(record: VariantRecord) -> float:
+    """Validation accuracy of the exported file."""
+    return next(e.value for e in record.evaluations if e.metric == "accuracy" and e.split == "validation")
+
+
+def cost_of(record: VariantRecord, metric: str) -> float:
+    """A variant's own measurement."""
+    return next(m.value for m in record.measurements if m.metric == metric)
