@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spaces.counts import Counts, count
-
 from compress.context import Context
 from compress.evaluate import Quality, accuracy_drop, evaluate_file
 from compress.export import EXPORTERS
@@ -15,6 +13,7 @@ from compress.measurement import Measurement
 from compress.quantize.int8 import quantize_static
 from compress.recipe import Step, StepError
 from compress.variant import Variant
+from spaces.counts import Counts, count
 
 NOISE = 0.02  # two latencies closer than this are equal: measurements of fresh sessions differ by about as much
 

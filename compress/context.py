@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from spaces.tasks import Data
 from torch import nn
 
 from compress.train import Progress
+from spaces.tasks import Data
 
 
 @dataclass(frozen=True)

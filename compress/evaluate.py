@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from spaces.tasks import Data, Split
 from torch import nn
+
+from spaces.tasks import Data, Split
 
 
 @dataclass(frozen=True)

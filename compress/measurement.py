@@ -31,7 +31,9 @@ class Measurement:
 
     def __post_init__(self) -> None:
         if not self.low <= self.value <= self.high:
-            raise ValueError(f"`low <= value <= high` must hold for {self.metric}, got {self.low} {self.value} {self.high}.")
+            raise ValueError(
+                f"`low <= value <= high` must hold for {self.metric}, got {self.low} {self.value} {self.high}."
+            )
 
 
 def exact(metric: str, value: float, unit: str, artifact: str | None = None) -> Measurement:

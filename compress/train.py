@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from spaces.tasks import Data
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from compress.recalibrate import IMAGES, recalibrate
+from spaces.tasks import Data
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (student logits, x, y) -> scalar
 Progress = Callable[[float, str], None]  # (fraction done, what is seen now)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from spaces.architecture import Architecture
 from torch import nn
+
+from spaces.architecture import Architecture
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from spaces.architecture import Architecture
-from spaces.space import SearchSpace, decide
-
 from search.propose import Proposal
 from search.screen import screen
 from search.study import Study
 from search.suggest import decisions, params_of
 from search.supernet import Supernet
+from spaces.architecture import Architecture
+from spaces.space import SearchSpace, decide
 
 LEVELS = (0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
 

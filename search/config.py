@@ -9,9 +9,6 @@ from typing import Any
 from compress.devices import DEVICES
 from compress.export import EXPORTERS
 from compress.recipe import STEPS, Step
-from spaces.space import SearchSpace, StageSpace
-from spaces.tasks import TASKS, Data, Task
-
 from search.fields import Reading, quantity, shown
 from search.objectives import Objective
 from search.overrides import apply_overrides
@@ -20,6 +17,8 @@ from search.samplers import SAMPLERS
 from search.sharing import Sharing
 from search.source import read_source
 from search.space_config import read_space
+from spaces.space import SearchSpace, StageSpace
+from spaces.tasks import TASKS, Data, Task
 
 SECTIONS = ("study", "task", "space", "supernet", "search", "objectives", "limits", "devices", "compress", "export")
 COSTS = ("params", "macs", "peak_bytes", "size_bytes")
@@ -197,7 +196,9 @@ def _read_limits(reading: Reading, value: Any, devices: dict[str, Any]) -> dict[
         metric = _read_metric(reading, path, "size_bytes" if name == "size" else name, COSTS, devices)
         number = quantity(text)
         if number is None or number <= 0:
-            reading.wrong(path, f"the limit of {name!r} must be a positive number such as 200k or 0.5, got {shown(text)}")
+            reading.wrong(
+                path, f"the limit of {name!r} must be a positive number such as 200k or 0.5, got {shown(text)}"
+            )
         elif metric:
             limits["@".join(part for part in metric if part)] = number
     return limits
@@ -236,7 +237,9 @@ def _read_compress(reading: Reading, value: Any) -> tuple[Any, tuple[tuple[str, 
         if isinstance(entry, str):
             entry = {entry: {}}
         if not isinstance(entry, dict) or len(entry) != 1:
-            reading.wrong(path, f"a step is one name with its fields, got {shown(entry)}", "for example {prune: {ratio: 0.25}}")
+            reading.wrong(
+                path, f"a step is one name with its fields, got {shown(entry)}", "for example {prune: {ratio: 0.25}}"
+            )
             continue
         ((name, fields),) = entry.items()
         make = reading.registered((*path, name), name, STEPS, at_key=True)

@@ -33,9 +33,7 @@ def parse(url: str) -> URL:
     if parsed.drivername != "sqlite":
         raise SchemaError(f"the database is SQLite or PostgreSQL, got {parsed.drivername!r}.")
     if parsed.database in (None, "", ":memory:"):
-        raise SchemaError(
-            "the study database is a file, so that it survives. Write sqlite:///studies/runs/lathe.db."
-        )
+        raise SchemaError("the study database is a file, so that it survives. Write sqlite:///studies/runs/lathe.db.")
     return parsed
 
 
@@ -110,9 +108,7 @@ def check_schema(engine: Engine) -> None:
     """Raises SchemaError unless the database has exactly the tables this version of Lathe knows."""
     shown, found = shown_url(engine.url), revision(engine)
     if found is None:
-        raise SchemaError(
-            f"{shown} has no studies in it. `search launch` makes a database; or name another one."
-        )
+        raise SchemaError(f"{shown} has no studies in it. `search launch` makes a database; or name another one.")
     if found > SCHEMA:
         raise SchemaError(
             f"{shown} was written by a newer Lathe (schema {found}, this one knows {SCHEMA}). Update Lathe."
@@ -172,15 +168,11 @@ def _file(file: Path, read_only: bool, create: bool) -> Engine:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SchemaError(
-                f"cannot make the folder {file.parent}: {error.strerror}. Name another one."
-            ) from error
+            raise SchemaError(f"cannot make the folder {file.parent}: {error.strerror}. Name another one.") from error
     elif not file.parent.is_dir():
         raise SchemaError(f"the folder {file.parent} of the study database does not exist. Check the path.")
     elif not file.is_file():
-        raise SchemaError(
-            f"there is no study database {file}. `search launch` makes one; or name another file."
-        )
+        raise SchemaError(f"there is no study database {file}. `search launch` makes one; or name another file.")
     mode = "ro" if read_only else "rwc" if create else "rw"
     url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": mode, "uri": "true"})
     engine = create_engine(url, connect_args={"isolation_level": None, "timeout": 30.0})
@@ -218,6 +210,4 @@ def _server(url: URL, read_only: bool) -> Engine:
     try:
         return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10, **options})
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise SchemaError(
-            "PostgreSQL needs the driver psycopg. Run `pip install 'lathe[postgres]'`."
-        ) from error
+        raise SchemaError("PostgreSQL needs the driver psycopg. Run `pip install 'lathe[postgres]'`.") from error

@@ -7,12 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
-from spaces.registry import Registry, UnknownName, nearest
-
 from search.problems import Path, Problem
 from search.source import Source
+from spaces.registry import Registry, UnknownName, nearest
 
-NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", dict: "a mapping", list: "a list"}
+NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    dict: "a mapping",
+    list: "a list",
+}
 
 
 @dataclass
@@ -61,9 +67,13 @@ class Reading:
         kinds = field_kinds(make)
         self.known(path, tree, [name for name in kinds if name not in fixed], noun)
         given = {
-            name: self.scalar((*path, name), tree[name], kind, f"`{name}`") for name, kind in kinds.items() if name in tree
+            name: self.scalar((*path, name), tree[name], kind, f"`{name}`")
+            for name, kind in kinds.items()
+            if name in tree
         }
-        missing = [f.name for f in fields(make) if f.default is MISSING and f.default_factory is MISSING and f.name not in tree]  # type: ignore[arg-type]
+        missing = [
+            f.name for f in fields(make) if f.default is MISSING and f.default_factory is MISSING and f.name not in tree
+        ]  # type: ignore[arg-type]
         for name in missing:
             self.wrong(path, f"{noun} needs the field {name!r}", at_key=True)
         if len(self.problems) > before:
@@ -120,7 +130,18 @@ def shown(value: Any) -> str:
     return "nothing" if value is None else repr(value)
 
 
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20}
+UNITS = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "kib": 2**10,
+    "mib": 2**20,
+}
 
 
 def quantity(value: Any) -> float | None:

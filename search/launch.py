@@ -124,7 +124,9 @@ def _state_on_leaving(study: Study) -> Iterator[None]:
         yield
         peak_mb = _peak_memory_mb()
         seconds = {name: round(value, 1) for name, value in study.seconds.items()}
-        study.event("finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", {"seconds": seconds, "peak_mb": peak_mb})
+        study.event(
+            "finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", {"seconds": seconds, "peak_mb": peak_mb}
+        )
     except (Interrupted, KeyboardInterrupt):
         study.ledger.set_state(study.id, "paused")
         raise

@@ -31,9 +31,9 @@ from search.differences import refusal
 from search.errors import ConfigError, NotFound, Paused, StudyBusy
 from search.locks import FileLock, Lock, lock_study, owner
 from search.records import (
-    Evaluation,
     ArchitectureRecord,
     ArtifactRecord,
+    Evaluation,
     Level,
     MeasurementRecord,
     StudyRecord,
@@ -83,9 +83,7 @@ class Ledger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     @property
@@ -132,9 +130,7 @@ class Ledger:
     def studies(self) -> list[StudyRecord]:
         """All studies, oldest first."""
         with self._read() as session:
-            return [
-                reading.study_record(row) for row in session.scalars(select(StudyRow).order_by(StudyRow.id))
-            ]
+            return [reading.study_record(row) for row in session.scalars(select(StudyRow).order_by(StudyRow.id))]
 
     def study(self, name: str) -> StudyRecord:
         """The study called `name`. Raises NotFound, naming those there are."""
@@ -152,9 +148,7 @@ class Ledger:
 
     def set_state(self, study_id: int, state: StudyState) -> None:
         """running, paused, done or failed; the last two also set `finished_at`."""
-        self._change_study(
-            study_id, state=state, finished_at=rows.now() if state in ("done", "failed") else None
-        )
+        self._change_study(study_id, state=state, finished_at=rows.now() if state in ("done", "failed") else None)
 
     def event(
         self,
@@ -179,14 +173,10 @@ class Ledger:
 
     # Trials
 
-    def add_architecture(
-        self, architecture_id: str, json: str, params: int, macs: int, peak_bytes: int
-    ) -> None:
+    def add_architecture(self, architecture_id: str, json: str, params: int, macs: int, peak_bytes: int) -> None:
         """Remember an architecture and its exact counts, once in the database."""
         with self._write() as session:
-            rows.add_architecture(
-                session, ArchitectureRecord(architecture_id, json, params, macs, peak_bytes)
-            )
+            rows.add_architecture(session, ArchitectureRecord(architecture_id, json, params, macs, peak_bytes))
 
     def record_trial(self, study_id: int, trial: TrialRecord) -> int:
         """Write a finished trial with its architecture, evaluations and measurements; returns its id.
@@ -264,15 +254,11 @@ class Ledger:
     def mark_shipped(self, variant_id: int) -> None:
         """This variant is what the user gets. Raises NotFound if there is none with this id."""
         with self._write() as session:
-            changed = session.execute(
-                update(VariantRow).where(VariantRow.id == variant_id).values(is_shipped=True)
-            )
+            changed = session.execute(update(VariantRow).where(VariantRow.id == variant_id).values(is_shipped=True))
             if changed.rowcount == 0:  # type: ignore[attr-defined]
                 raise NotFound(f"no variant {variant_id} in {self.shown}.")
 
-    def record_evaluations(
-        self, study_id: int, variant: VariantRecord, evaluations: Sequence[Evaluation]
-    ) -> None:
+    def record_evaluations(self, study_id: int, variant: VariantRecord, evaluations: Sequence[Evaluation]) -> None:
         """Add evaluations to a variant that is already written: the test part is read once, at the end."""
         with self._write() as session:
             rows.add_evaluations(session, study_id, variant.architecture_id, None, variant.id, evaluations)
@@ -290,9 +276,7 @@ class Ledger:
     ) -> str:
         """Store a file, then its row; returns its sha256. Raises Paused if the disk is full."""
         artifact = self._put(source)
-        record = ArtifactRecord(
-            artifact.sha256, artifact.size_bytes, kind, maker, details or {}, tuple(parents)
-        )
+        record = ArtifactRecord(artifact.sha256, artifact.size_bytes, kind, maker, details or {}, tuple(parents))
         with self._write() as session:
             rows.add_artifact(session, study_id, record)
         return artifact.sha256
@@ -365,9 +349,7 @@ class Ledger:
             return
         lock = lock_study(self.url, name)
         if lock is None:
-            holder = (
-                next((study.owner for study in self.studies() if study.name == name), "") or "another process"
-            )
+            holder = next((study.owner for study in self.studies() if study.name == name), "") or "another process"
             raise StudyBusy(
                 f"study {name!r} is being worked on by {holder}. Wait, stop it (Ctrl-C pauses safely), "
                 "or start another study under another `study:` name."

@@ -3,11 +3,10 @@
 import random
 from collections.abc import Callable, Mapping
 
+from search.errors import Infeasible
 from spaces.architecture import Architecture
 from spaces.counts import Counts, count
 from spaces.space import SearchSpace, mutate, sample, smallest
-
-from search.errors import Infeasible
 
 RANDOM_TRIES, CLIMB_TRIES = 200, 2000
 INT8_BYTES, FLOAT_BYTES = 1, 4
@@ -34,7 +33,11 @@ def total_excess(arch: Architecture, limits: Mapping[str, float], weight_bytes: 
 
 
 def feasible_sample(
-    space: SearchSpace, limits: Mapping[str, float], weight_bytes: int, rng: random.Random, start: Architecture | None = None
+    space: SearchSpace,
+    limits: Mapping[str, float],
+    weight_bytes: int,
+    rng: random.Random,
+    start: Architecture | None = None,
 ) -> Architecture:
     """A random feasible architecture. Where most are infeasible, walks downhill in total excess instead of rejecting.
 

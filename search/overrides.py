@@ -11,9 +11,7 @@ from search.source import Source
 from search.yaml import parse
 
 
-def apply_overrides(
-    source: Source, assignments: Sequence[str], environ: Mapping[str, str] | None = None
-) -> Source:
+def apply_overrides(source: Source, assignments: Sequence[str], environ: Mapping[str, str] | None = None) -> Source:
     """The source with every `path=value` applied, in order; it is not changed itself.
 
     A path is dotted, with list positions from 0 ("space.stages.0.depth"); a value is YAML ("20", "[1, 2]").
@@ -39,9 +37,7 @@ def _apply(source: Source, assignment: str, environ: Mapping[str, str]) -> Sourc
     if problems:
         return replace(source, problems=(*source.problems, *problems))
     below = {p: text for p, text in source.overridden.items() if p[: len(path)] != path}
-    problems_left = tuple(
-        p for p in source.problems if p.path[: len(path)] != path
-    )  # about what is replaced now
+    problems_left = tuple(p for p in source.problems if p.path[: len(path)] != path)  # about what is replaced now
     tree = _replaced(source.tree, path, parsed.tree)
     return replace(source, tree=tree, overridden={**below, path: assignment}, problems=problems_left)
 
@@ -68,9 +64,7 @@ def _path(tree: Any, parts: list[str], assignment: str) -> tuple[Path, list[Prob
         elif isinstance(here, list):
             if not part.isdecimal() or int(part) >= len(here):
                 rule = f"`{where}` has the positions 0 to {len(here) - 1}, got {part!r}"
-                return tuple(path), problem(
-                    rule if here else f"`{where}` is an empty list, got position {part!r}"
-                )
+                return tuple(path), problem(rule if here else f"`{where}` is an empty list, got position {part!r}")
             path.append(int(part))
             here = here[int(part)]
         else:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from spaces.architecture import Architecture
-from spaces.space import SearchSpace, mutate
 
 from search.errors import Infeasible
 from search.limits import feasible_sample, first_new, total_excess
@@ -20,6 +18,8 @@ from search.objectives import Objective
 from search.records import TrialRecord, digest
 from search.samplers import SAMPLERS
 from search.suggest import architecture_of, distributions, params_of, suggest
+from spaces.architecture import Architecture
+from spaces.space import SearchSpace, mutate
 
 ASKS, REPAIRS = 5, 500
 
@@ -50,7 +50,9 @@ class Proposer:
         self.space, self.objectives, self.seed = space, tuple(objectives), seed
         self.limits, self.weight_bytes = dict(limits), weight_bytes
         self._make_sampler = SAMPLERS.get(sampler)
-        self._study = optuna.create_study(directions=["minimize"] * len(self.objectives), sampler=self._make_sampler(seed))
+        self._study = optuna.create_study(
+            directions=["minimize"] * len(self.objectives), sampler=self._make_sampler(seed)
+        )
         self._distributions = distributions(space)
         self.seen: set[str] = set()
 
@@ -81,9 +83,13 @@ class Proposer:
     def random(self, number: int) -> Architecture:
         """A random feasible architecture that this study has not seen."""
         rng = random.Random(f"random/{self.seed}/{number}")
-        arch = first_new(lambda: feasible_sample(self.space, self.limits, self.weight_bytes, rng), self.seen, lambda _: True, 50)
+        arch = first_new(
+            lambda: feasible_sample(self.space, self.limits, self.weight_bytes, rng), self.seen, lambda _: True, 50
+        )
         if arch is None:
-            raise Infeasible("every feasible architecture that was found has been tried. Lower `search.trials`, or widen the space.")
+            raise Infeasible(
+                "every feasible architecture that was found has been tried. Lower `search.trials`, or widen the space."
+            )
         return arch
 
     def tell(self, proposal: Proposal, values: Mapping[str, float] | None) -> None:
@@ -120,7 +126,9 @@ class Proposer:
             lambda: feasible_sample(self.space, self.limits, self.weight_bytes, rng), self.seen, lambda _: True, REPAIRS
         )
         if found is None:
-            raise Infeasible("every feasible architecture that was found has been tried. Lower `search.trials`, or widen the space.")
+            raise Infeasible(
+                "every feasible architecture that was found has been tried. Lower `search.trials`, or widen the space."
+            )
         return found
 
     def _add(self, params: Mapping[str, Any], attrs: Mapping[str, Any], values: Mapping[str, float] | None) -> None:

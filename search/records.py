@@ -51,8 +51,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         if not self.low <= self.value <= self.high:
             raise ValueError(
-                f"`low <= value <= high` must hold for {self.metric}, "
-                f"got {self.low} {self.value} {self.high}."
+                f"`low <= value <= high` must hold for {self.metric}, got {self.low} {self.value} {self.high}."
             )
 
 

@@ -133,9 +133,7 @@ def add_measurements(
         )
 
 
-def measurement_key(
-    study_id: int | None, architecture_id: str | None, variant_id: int | None, m: Measurement
-) -> str:
+def measurement_key(study_id: int | None, architecture_id: str | None, variant_id: int | None, m: Measurement) -> str:
     """What was measured, where and how.
 
     A file is the same in every study; without one it is this study's model.

@@ -5,19 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+
 from compress.devices import DEVICES, fingerprint_of
 from compress.evaluate import Quality, evaluate
 from compress.export.screening import export_screening
 from compress.measurement import Kind, Measurement
 from compress.recalibrate import IMAGES, recalibrate
-from spaces.architecture import Architecture
-from spaces.network import build
-
 from search.objectives import dominates, minimised
 from search.propose import Proposal
 from search.records import Evaluation, TrialRecord
 from search.study import Study, architecture_record
 from search.supernet import Supernet
+from spaces.architecture import Architecture
+from spaces.network import build
 
 
 def screen(proposal: Proposal, supernet: Supernet, study: Study, origin: str = "search") -> TrialRecord:

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
 from compress.train import (
     Progress,
     Training,
@@ -21,13 +24,10 @@ from compress.train import (
     progress_of,
     set_learning_rate,
 )
+from search.supernet import Supernet
 from spaces.architecture import Architecture
 from spaces.space import SearchSpace, largest, sample, smallest
 from spaces.tasks import Data
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-
-from search.supernet import Supernet
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ def train_supernet(
             set_learning_rate(optimizer, learning_rate(config, done))
             optimizer.zero_grad()
             step = epoch * steps + index
-            value = sandwich_step(supernet, architectures_of(supernet.space, seed, step, config.between), x, y, config, step)
+            value = sandwich_step(
+                supernet, architectures_of(supernet.space, seed, step, config.between), x, y, config, step
+            )
             nn.utils.clip_grad_norm_(parameters.values(), config.clip)
             optimizer.step()
             if progress:

@@ -86,9 +86,7 @@ def _text(file: Path) -> str:
         raise ConfigError(f"{file}: error: there is no such file.{_neighbour(file)}")
     if file.is_dir():
         inside = sorted(file.glob("*.yaml"))
-        raise ConfigError(
-            f"{file}: error: this is a folder.{f' Did you mean {str(inside[0])!r}?' if inside else ''}"
-        )
+        raise ConfigError(f"{file}: error: this is a folder.{f' Did you mean {str(inside[0])!r}?' if inside else ''}")
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -117,6 +115,4 @@ def _not_a_mapping(tree: Any) -> Problem:
     if tree is None:
         return Problem((), f"the file is empty. {EXAMPLE}")
     kind = "a list" if isinstance(tree, list) else f"the single value {tree!r}"
-    return Problem(
-        (), f"a space file is a mapping of fields such as `study:` and `space:`, got {kind}. {EXAMPLE}"
-    )
+    return Problem((), f"a space file is a mapping of fields such as `study:` and `space:`, got {kind}. {EXAMPLE}")

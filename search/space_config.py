@@ -3,12 +3,12 @@
 from typing import Any
 
 import torch
-from spaces.blocks import BLOCKS
-from spaces.enters import ENTERS
-from spaces.space import BlockChoice, StageSpace, largest_blocks
 
 from search.fields import Reading, field_kinds, shown
 from search.problems import Path
+from spaces.blocks import BLOCKS
+from spaces.enters import ENTERS
+from spaces.space import BlockChoice, StageSpace, largest_blocks
 
 STEM, STAGE = ("width", "stride"), ("depth", "width", "stride", "blocks", "enter")
 
@@ -24,7 +24,11 @@ def read_space(reading: Reading, value: Any) -> tuple[tuple[int, ...], int, tupl
     listed = tree.get("stages")
     if value is not None and (not isinstance(listed, list) or not listed):
         reading.wrong(("space",), f"the space needs a list of `stages`, got {shown(listed)}", at_key=True)
-    stages = [_read_stage(reading, ("space", "stages", i), stage) for i, stage in enumerate(listed or []) if isinstance(listed, list)]
+    stages = [
+        _read_stage(reading, ("space", "stages", i), stage)
+        for i, stage in enumerate(listed or [])
+        if isinstance(listed, list)
+    ]
     return widths, stride[0] if stride else 1, tuple(stage for stage in stages if stage)
 
 
@@ -61,7 +65,9 @@ def _read_block(reading: Reading, path: Path, entry: Any) -> BlockChoice | None:
     if isinstance(entry, str):
         return BlockChoice(entry) if reading.registered(path, entry, BLOCKS) else None
     if not isinstance(entry, dict) or len(entry) != 1:
-        reading.wrong(path, f"a block is one name with its choices, got {shown(entry)}", "for example {mbconv: {kernel: [3, 5]}}")
+        reading.wrong(
+            path, f"a block is one name with its choices, got {shown(entry)}", "for example {mbconv: {kernel: [3, 5]}}"
+        )
         return None
     ((name, value),) = entry.items()
     make: Any = reading.registered((*path, name), name, BLOCKS, at_key=True)

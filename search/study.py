@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compress.measurement import Kind, Measurement
-from spaces.architecture import Architecture
-from spaces.counts import count
-from spaces.features import features
-from spaces.space import SearchSpace
-from spaces.tasks import Data
 
+from compress.measurement import Kind, Measurement
 from search.config import StudyConfig
 from search.ledger import Ledger
 from search.limits import FLOAT_BYTES, INT8_BYTES
@@ -25,6 +20,11 @@ from search.predictors import LatencyModel, fit_latency
 from search.propose import Proposer
 from search.records import ArchitectureRecord, StudyRecord, TrialRecord
 from search.watch import Watch
+from spaces.architecture import Architecture
+from spaces.counts import count
+from spaces.features import features
+from spaces.space import SearchSpace
+from spaces.tasks import Data
 
 VERSIONED = ("torch", "optuna", "onnx", "onnxruntime", "onnxscript", "numpy", "sqlalchemy")
 
@@ -169,4 +169,3 @@ def lathe_version() -> str:
         return metadata.version("lathe")
     except metadata.PackageNotFoundError:
         return "0 (not installed)"
-

@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
 from spaces.architecture import Architecture
 from spaces.space import SearchSpace, choices, decide
 

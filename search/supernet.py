@@ -4,12 +4,13 @@ import random
 from collections import OrderedDict
 
 import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
 from spaces.architecture import Architecture
 from spaces.network import pieces, skeleton
 from spaces.space import SearchSpace, covering, largest
 from spaces.windows import extract, piece_windows
-from torch import Tensor, nn
-from torch.func import functional_call
 
 
 class Supernet(nn.Module):

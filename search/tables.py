@@ -182,9 +182,7 @@ class ArtifactParentRow(Base):
     """`child` was made from `parent`."""
 
     __tablename__ = "lathe_artifact_parent"
-    child: Mapped[str] = mapped_column(
-        ForeignKey("lathe_artifact.sha256", ondelete="CASCADE"), primary_key=True
-    )
+    child: Mapped[str] = mapped_column(ForeignKey("lathe_artifact.sha256", ondelete="CASCADE"), primary_key=True)
     parent: Mapped[str] = mapped_column(ForeignKey("lathe_artifact.sha256"), primary_key=True, index=True)
 
 
@@ -192,9 +190,7 @@ class CheckpointRow(Base):
     """The latest complete checkpoint of a study under a name, such as `supernet`."""
 
     __tablename__ = "lathe_checkpoint"
-    study_id: Mapped[int] = mapped_column(
-        _BIG, ForeignKey("lathe_study.id", ondelete="CASCADE"), primary_key=True
-    )
+    study_id: Mapped[int] = mapped_column(_BIG, ForeignKey("lathe_study.id", ondelete="CASCADE"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(ForeignKey("lathe_artifact.sha256"), index=True)
     created_at: Mapped[datetime]
@@ -235,12 +231,8 @@ class VariantEdgeRow(Base):
     """
 
     __tablename__ = "lathe_variant_edge"
-    child_id: Mapped[int] = mapped_column(
-        _BIG, ForeignKey("lathe_variant.id", ondelete="CASCADE"), primary_key=True
-    )
-    parent_id: Mapped[int] = mapped_column(
-        _BIG, ForeignKey("lathe_variant.id", ondelete="CASCADE"), primary_key=True
-    )
+    child_id: Mapped[int] = mapped_column(_BIG, ForeignKey("lathe_variant.id", ondelete="CASCADE"), primary_key=True)
+    parent_id: Mapped[int] = mapped_column(_BIG, ForeignKey("lathe_variant.id", ondelete="CASCADE"), primary_key=True)
     role: Mapped[str] = mapped_column(primary_key=True)
     __table_args__ = (
         CheckConstraint("child_id > parent_id", name="order"),

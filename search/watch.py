@@ -45,7 +45,9 @@ class Watch:
         if self._note:
             self._note(name, total, total)
         if not self._quiet and not sys.stderr.isatty():
-            print(f"{STAGES.get(name, name)}: done in {time.monotonic() - self._began:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"{STAGES.get(name, name)}: done in {time.monotonic() - self._began:.0f} s", file=sys.stderr, flush=True
+            )
 
     @contextmanager
     def _shown(self, title: str, total: float) -> Iterator[None]:
@@ -74,7 +76,11 @@ class Watch:
             self._last_line = now
             share = max(done / self._total, 1e-6)
             left_s = (now - self._began) * (1 - share) / share
-            print(f"{STAGES.get(self._stage, self._stage)}: {share:.0%}, {left_s:.0f} s left  {text}", file=sys.stderr, flush=True)
+            print(
+                f"{STAGES.get(self._stage, self._stage)}: {share:.0%}, {left_s:.0f} s left  {text}",
+                file=sys.stderr,
+                flush=True,
+            )
         if self._note and now - self._last_row > ROW_EVERY_S:
             self._last_row = now
             self._note(self._stage, done, self._total)

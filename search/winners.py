@@ -7,7 +7,9 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from compress.apply import Attempt, Budget, Findings, apply, beats, find
+from torch import nn
+
+from compress.apply import Attempt, Budget, Findings, apply, find
 from compress.context import Context
 from compress.devices import fingerprint_of
 from compress.evaluate import evaluate, evaluate_file
@@ -15,16 +17,14 @@ from compress.measurement import Measurement, exact
 from compress.recipe import Step
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
-from spaces.architecture import Architecture
-from spaces.network import build
-from spaces.windows import extract
-from torch import nn
-
 from search.baselines import hand_made
 from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
 from search.screen import architecture_record, describe_device, evaluations, extract_calibrated, reference_file
 from search.study import Study
 from search.supernet import Supernet
+from spaces.architecture import Architecture
+from spaces.network import build
+from spaces.windows import extract
 
 TEACHERS = 3
 
@@ -71,7 +71,9 @@ def develop_hand_made(study: Study) -> None:
         fit(network, study.data, training, hard_labels(), study.config.search.seed, before_step=watch.check)
         return Variant(arch, network)
 
-    Chain(study, "baseline", {"name": "hand-made"}, None, None).run("train", start, asdict(training), study.config.steps)
+    Chain(study, "baseline", {"name": "hand-made"}, None, None).run(
+        "train", start, asdict(training), study.config.steps
+    )
 
 
 class Chain:

@@ -113,9 +113,7 @@ class _Reader:
             if event.__class__.__name__ == "DocumentStartEvent":
                 documents += 1
                 if documents > 1:
-                    raise _Stop(
-                        self._problem((), event, "a space file is one document, here a second one starts")
-                    )
+                    raise _Stop(self._problem((), event, "a space file is one document, here a second one starts"))
             elif isinstance(event, AliasEvent | ScalarEvent | SequenceStartEvent | MappingStartEvent):
                 tree, _ = self._value(event, (), 1)
         return tree
@@ -124,9 +122,7 @@ class _Reader:
         """The value that starts with `event`, and the number of values in it."""
         self.values[path] = self._place(event)
         if depth > MAX_DEPTH:
-            raise _Stop(
-                self._problem(path, event, f"at most {MAX_DEPTH} levels may be nested, here is one more")
-            )
+            raise _Stop(self._problem(path, event, f"at most {MAX_DEPTH} levels may be nested, here is one more"))
         if isinstance(event, AliasEvent):
             return self._alias(event, path)
         if event.tag is not None and event.tag != "!":
@@ -189,9 +185,7 @@ class _Reader:
     def _alias(self, event: Any, path: Path) -> tuple[Any, int]:
         self.aliases += 1
         if self.aliases > MAX_ALIASES:
-            raise _Stop(
-                self._problem(path, event, f"at most {MAX_ALIASES} aliases are allowed, here is one more")
-            )
+            raise _Stop(self._problem(path, event, f"at most {MAX_ALIASES} aliases are allowed, here is one more"))
         if event.anchor not in self.anchors:  # also an alias inside its own anchor
             raise _Stop(self._problem(path, event, f"the alias *{event.anchor} names no anchor before it"))
         return self.anchors[event.anchor]
@@ -205,9 +199,7 @@ class _Reader:
                 return f"${{{name}}}"
             if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None:
                 message = f"${{...}} must hold the name of an environment variable, got {name!r}"
-                self.problems.append(
-                    self._at_variable(event, path, name, message, "write $${...} for the characters")
-                )
+                self.problems.append(self._at_variable(event, path, name, message, "write $${...} for the characters"))
             elif not self.environ.get(name):
                 state = "is empty" if name in self.environ else "is not set"
                 message = f"the environment variable {name} {state}; {dotted(path) or 'the file'} needs it"
@@ -260,6 +252,4 @@ def _unreadable(error: ReaderError, text: str) -> Problem:
     before = text[: text.find(chr(error.character))] if isinstance(error.character, int) else ""
     line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
     code = f"U+{error.character:04X}" if isinstance(error.character, int) else repr(error.character)
-    return Problem(
-        (), f"a space file is text, got the control character {code}", line, column, hint="remove it"
-    )
+    return Problem((), f"a space file is text, got the control character {code}", line, column, hint="remove it")

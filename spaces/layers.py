@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
+
 from kernels.rational import Coefficients, rational
 from kernels.rational.formula import DENOMINATOR_TERMS, NUMERATOR_TERMS
-from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
@@ -14,7 +15,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu6": nn.ReLU6,
     "silu": nn.SiLU,
 }
-RATIONAL_GROUP = 8  # channels that share one rational function: fixed, so that a narrower layer has fewer groups, a prefix
+RATIONAL_GROUP = (
+    8  # channels that share one rational function: fixed, so that a narrower layer has fewer groups, a prefix
+)
 
 
 class Rational(nn.Module):
@@ -25,7 +28,9 @@ class Rational(nn.Module):
     def __init__(self, channels: int, start: Coefficients) -> None:
         super().__init__()
         if channels % RATIONAL_GROUP:
-            raise ValueError(f"channels of a rational activation must be a multiple of {RATIONAL_GROUP}, got {channels}.")
+            raise ValueError(
+                f"channels of a rational activation must be a multiple of {RATIONAL_GROUP}, got {channels}."
+            )
         groups = channels // RATIONAL_GROUP
         self.a = nn.Parameter(torch.empty(groups, NUMERATOR_TERMS))
         self.b = nn.Parameter(torch.empty(groups, DENOMINATOR_TERMS))

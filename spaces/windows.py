@@ -65,7 +65,10 @@ def extract(store: Mapping[str, Tensor], arch: Architecture) -> nn.Sequential:
     """The stand-alone network of `arch` with copies of its windows, in eval mode."""
     with torch.device("meta"):
         network = build(arch)
-    copies = {name: view.detach().clone(memory_format=torch.contiguous_format) for name, view in network_windows(store, arch).items()}
+    copies = {
+        name: view.detach().clone(memory_format=torch.contiguous_format)
+        for name, view in network_windows(store, arch).items()
+    }
     network.load_state_dict(copies, assign=True)
     for parameter in network.parameters():
         parameter.requires_grad_(True)

@@ -43,7 +43,9 @@ class Distill:
         if variant.precision != "float32":
             raise StepError("distill trains float32 networks: put it before quantize in `compress.steps`.")
         network = copy.deepcopy(variant.network)
-        train_with_teacher(network, context, Training(self.epochs, batch=self.batch, lr=self.lr), self.temperature, self.weight)
+        train_with_teacher(
+            network, context, Training(self.epochs, batch=self.batch, lr=self.lr), self.temperature, self.weight
+        )
         return Variant(variant.arch, network)
 
 

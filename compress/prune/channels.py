@@ -7,8 +7,6 @@ unit as in Fang et al. 2023, arXiv:2301.12900 (DepGraph). Differs: no graph is t
 from dataclasses import dataclass
 
 import torch
-from spaces.architecture import Architecture
-from spaces.windows import extract
 from torch import Tensor
 
 from compress.context import Context
@@ -18,6 +16,8 @@ from compress.recalibrate import IMAGES, recalibrate
 from compress.recipe import STEPS, StepError
 from compress.train import Training
 from compress.variant import Variant
+from spaces.architecture import Architecture
+from spaces.windows import extract
 
 
 @STEPS.register("prune")
@@ -52,7 +52,9 @@ class Prune:
             raise StepError("prune works on float32 networks: put it before quantize in `compress.steps`.")
         arch, tensors = prune(variant.arch, dict(variant.network.state_dict()), self.ratio, self.width, self.multiple)
         if arch == variant.arch:
-            raise StepError(f"a ratio of {self.ratio} removes nothing from this network. Raise `ratio`, or lower `multiple`.")
+            raise StepError(
+                f"a ratio of {self.ratio} removes nothing from this network. Raise `ratio`, or lower `multiple`."
+            )
         network = extract(tensors, arch)
         recalibrate(network, context.data.normalise(context.data.train.x[:IMAGES]))
         train_with_teacher(network, context, Training(self.epochs, batch=self.batch, lr=self.lr))

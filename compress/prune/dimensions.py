@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
+from torch import Tensor
+
 from spaces.architecture import Architecture
 from spaces.layers import RATIONAL_GROUP
 from spaces.network import pieces
 from spaces.windows import shapes
-from torch import Tensor
 
 WIDTH_UNIT = RATIONAL_GROUP  # channels of a stage go in such groups: a rational function spans one
 

@@ -23,7 +23,9 @@ def rational(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         |b| at 0 is 1 (as the kernel's; autograd's 0 would keep a denominator that starts at zero there for ever).
     """
     if x.shape[1] % a.shape[0]:
-        raise ValueError(f"channels must be a multiple of the groups, got {x.shape[1]} channels and {a.shape[0]} groups.")
+        raise ValueError(
+            f"channels must be a multiple of the groups, got {x.shape[1]} channels and {a.shape[0]} groups."
+        )
     if torch.is_grad_enabled() and (x.requires_grad or a.requires_grad or b.requires_grad):
         return _Rational.apply(x, a, b)  # type: ignore[no-any-return]
     p, q = _polynomials(x, x.abs(), _per_channel(a, x), _per_channel(b.abs(), x))

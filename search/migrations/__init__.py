@@ -34,9 +34,7 @@ def migrate(engine: Engine) -> None:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 command.upgrade(config(connection), "head")
                 if is_file and (broken := connection.execute(text("PRAGMA foreign_key_check")).fetchall()):
-                    raise SchemaError(
-                        f"the upgrade of {shown_url(engine.url)} left broken references: {broken[:3]}."
-                    )
+                    raise SchemaError(f"the upgrade of {shown_url(engine.url)} left broken references: {broken[:3]}.")
         finally:
             if is_file:
                 _pragma(connection, "foreign_keys = ON")
@@ -53,9 +51,7 @@ def upgrade(url: str) -> Path | None:
     try:
         found = revision(engine)
         if found is None or found > SCHEMA:
-            what = (
-                "has no studies in it" if found is None else f"was written by a newer Lathe (schema {found})"
-            )
+            what = "has no studies in it" if found is None else f"was written by a newer Lathe (schema {found})"
             raise SchemaError(f"{shown_url(engine.url)} {what}: there is nothing this version can upgrade.")
         if found == SCHEMA:
             return None

@@ -42,7 +42,9 @@ def key(block: Block) -> str:
 def check_kernel(kernel: int) -> None:
     """Raises ValueError unless `kernel` is odd and positive: windows centre the taps, so sizes must share parity."""
     if kernel < 1 or kernel % 2 == 0:
-        raise ValueError(f"`kernel` must be odd and positive, got {kernel}. Write {max(1, kernel - 1)} or {max(1, kernel + 1)}.")
+        raise ValueError(
+            f"`kernel` must be odd and positive, got {kernel}. Write {max(1, kernel - 1)} or {max(1, kernel + 1)}."
+        )
 
 
 def check_positive(**values: float) -> None:

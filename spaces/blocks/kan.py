@@ -4,9 +4,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from kernels.rational import IDENTITY, SILU
 from torch import nn
 
+from kernels.rational import IDENTITY, SILU
 from spaces.blocks.block import BLOCKS, check_kernel, check_positive
 from spaces.blocks.mbconv import Residual
 from spaces.layers import RATIONAL_GROUP, Rational, depthwise, pointwise, start_at_zero

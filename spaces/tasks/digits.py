@@ -21,7 +21,7 @@ class Digits:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (0 < self.validation and 0 < self.test and self.validation + self.test < 1):
+        if not (self.validation > 0 and self.test > 0 and self.validation + self.test < 1):
             raise ValueError(
                 f"`validation` and `test` must be positive and leave something to train on, got {self.validation} and "
                 f"{self.test}. Write 0.2 and 0.2."

@@ -42,7 +42,9 @@ class Parquet:
 
     def __post_init__(self) -> None:
         if not 0 < self.validation < 1 or not 0 <= self.test < 1 or self.validation + self.test >= 1:
-            raise ValueError(f"`validation` and `test` must be fractions that leave something, got {self.validation} and {self.test}.")
+            raise ValueError(
+                f"`validation` and `test` must be fractions that leave something, got {self.validation} and {self.test}."
+            )
         if self.channels not in (1, 3):
             raise ValueError(f"`channels` must be 1 (grey) or 3 (RGB), got {self.channels}.")
 
@@ -52,7 +54,9 @@ class Parquet:
         test_fraction = 0.0 if self.test_path else self.test
         validation, held_back, train = split_indices(len(y), (self.validation, test_fraction), self.seed)
         if not len(train) or not len(validation):
-            raise DataError(f"{self.path} has {len(y)} rows: too few to split. Lower `validation` and `test` or add rows.")
+            raise DataError(
+                f"{self.path} has {len(y)} rows: too few to split. Lower `validation` and `test` or add rows."
+            )
         read_test = partial(self._read_test, classes) if self.test_path else lambda: Split(x[held_back], y[held_back])
         part = lambda rows: Split(x[rows], y[rows])  # noqa: E731
         source = f"{Path(self.path).name} {Path(self.test_path).name} {len(held_back)}"
@@ -88,7 +92,9 @@ class Parquet:
         images = [self._decode(row, path, i) for i, row in enumerate(table.column(self.image).to_pylist())]
         shapes = {image.shape for image in images}
         if len(shapes) > 1:
-            raise DataError(f"images of {path} have {len(shapes)} shapes, e.g. {sorted(shapes)[:2]}. Write `size: 32` to resize them.")
+            raise DataError(
+                f"images of {path} have {len(shapes)} shapes, e.g. {sorted(shapes)[:2]}. Write `size: 32` to resize them."
+            )
         x = torch.from_numpy(np.stack(images)).float()
         return x, torch.tensor(labels), _class_names(table.schema.metadata, self.label, max(labels) + 1)
 

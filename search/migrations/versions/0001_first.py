@@ -52,9 +52,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "state IN ('running', 'paused', 'done', 'failed')", name=op.f("ck_lathe_study_state")
-        ),
+        sa.CheckConstraint("state IN ('running', 'paused', 'done', 'failed')", name=op.f("ck_lathe_study_state")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lathe_study")),
         sa.UniqueConstraint("name", name=op.f("uq_lathe_study_name")),
     )
@@ -114,9 +112,7 @@ def upgrade() -> None:
             ["study_id"], ["lathe_study.id"], name=op.f("fk_lathe_trial_study_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lathe_trial")),
-        sa.UniqueConstraint(
-            "study_id", "architecture_id", name=op.f("uq_lathe_trial_study_id_architecture_id")
-        ),
+        sa.UniqueConstraint("study_id", "architecture_id", name=op.f("uq_lathe_trial_study_id_architecture_id")),
         sa.UniqueConstraint("study_id", "number", name=op.f("uq_lathe_trial_study_id_number")),
     )
     op.create_index(op.f("ix_lathe_trial_architecture_id"), "lathe_trial", ["architecture_id"], unique=False)
@@ -130,23 +126,17 @@ def upgrade() -> None:
             name=op.f("fk_lathe_artifact_parent_child"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["parent"], ["lathe_artifact.sha256"], name=op.f("fk_lathe_artifact_parent_parent")
-        ),
+        sa.ForeignKeyConstraint(["parent"], ["lathe_artifact.sha256"], name=op.f("fk_lathe_artifact_parent_parent")),
         sa.PrimaryKeyConstraint("child", "parent", name=op.f("pk_lathe_artifact_parent")),
     )
-    op.create_index(
-        op.f("ix_lathe_artifact_parent_parent"), "lathe_artifact_parent", ["parent"], unique=False
-    )
+    op.create_index(op.f("ix_lathe_artifact_parent_parent"), "lathe_artifact_parent", ["parent"], unique=False)
     op.create_table(
         "lathe_checkpoint",
         sa.Column("study_id", BIG, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["sha256"], ["lathe_artifact.sha256"], name=op.f("fk_lathe_checkpoint_sha256")
-        ),
+        sa.ForeignKeyConstraint(["sha256"], ["lathe_artifact.sha256"], name=op.f("fk_lathe_checkpoint_sha256")),
         sa.ForeignKeyConstraint(
             ["study_id"], ["lathe_study.id"], name=op.f("fk_lathe_checkpoint_study_id"), ondelete="CASCADE"
         ),
@@ -172,9 +162,7 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("role IN ('winner', 'baseline', 'teacher')", name=op.f("ck_lathe_variant_role")),
-        sa.CheckConstraint(
-            "verdict IN ('start', 'accepted', 'rejected')", name=op.f("ck_lathe_variant_verdict")
-        ),
+        sa.CheckConstraint("verdict IN ('start', 'accepted', 'rejected')", name=op.f("ck_lathe_variant_verdict")),
         sa.ForeignKeyConstraint(
             ["architecture_id"], ["lathe_architecture.id"], name=op.f("fk_lathe_variant_architecture_id")
         ),
@@ -185,15 +173,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["trial_id"], ["lathe_trial.id"], name=op.f("fk_lathe_variant_trial_id"), ondelete="SET NULL"
         ),
-        sa.ForeignKeyConstraint(
-            ["weights"], ["lathe_artifact.sha256"], name=op.f("fk_lathe_variant_weights")
-        ),
+        sa.ForeignKeyConstraint(["weights"], ["lathe_artifact.sha256"], name=op.f("fk_lathe_variant_weights")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lathe_variant")),
         sa.UniqueConstraint("study_id", "key", name=op.f("uq_lathe_variant_study_id_key")),
     )
-    op.create_index(
-        op.f("ix_lathe_variant_architecture_id"), "lathe_variant", ["architecture_id"], unique=False
-    )
+    op.create_index(op.f("ix_lathe_variant_architecture_id"), "lathe_variant", ["architecture_id"], unique=False)
     op.create_index(op.f("ix_lathe_variant_model"), "lathe_variant", ["model"], unique=False)
     op.create_index(op.f("ix_lathe_variant_trial_id"), "lathe_variant", ["trial_id"], unique=False)
     op.create_index(op.f("ix_lathe_variant_weights"), "lathe_variant", ["weights"], unique=False)
@@ -213,12 +197,8 @@ def upgrade() -> None:
         sa.Column("fidelity", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "fidelity IN ('supernet', 'alone', 'exported')", name=op.f("ck_lathe_evaluation_fidelity")
-        ),
-        sa.CheckConstraint(
-            "split IN ('train', 'validation', 'test')", name=op.f("ck_lathe_evaluation_split")
-        ),
+        sa.CheckConstraint("fidelity IN ('supernet', 'alone', 'exported')", name=op.f("ck_lathe_evaluation_fidelity")),
+        sa.CheckConstraint("split IN ('train', 'validation', 'test')", name=op.f("ck_lathe_evaluation_split")),
         sa.CheckConstraint("low <= value AND value <= high", name=op.f("ck_lathe_evaluation_interval")),
         sa.ForeignKeyConstraint(
             ["architecture_id"], ["lathe_architecture.id"], name=op.f("fk_lathe_evaluation_architecture_id")
@@ -238,9 +218,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lathe_evaluation")),
         sa.UniqueConstraint("key", name=op.f("uq_lathe_evaluation_key")),
     )
-    op.create_index(
-        op.f("ix_lathe_evaluation_architecture_id"), "lathe_evaluation", ["architecture_id"], unique=False
-    )
+    op.create_index(op.f("ix_lathe_evaluation_architecture_id"), "lathe_evaluation", ["architecture_id"], unique=False)
     op.create_index(
         op.f("ix_lathe_evaluation_study_id_metric"), "lathe_evaluation", ["study_id", "metric"], unique=False
     )
@@ -272,9 +250,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["architecture_id"], ["lathe_architecture.id"], name=op.f("fk_lathe_measurement_architecture_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["device_id"], ["lathe_device.id"], name=op.f("fk_lathe_measurement_device_id")
-        ),
+        sa.ForeignKeyConstraint(["device_id"], ["lathe_device.id"], name=op.f("fk_lathe_measurement_device_id")),
         sa.ForeignKeyConstraint(
             ["study_id"], ["lathe_study.id"], name=op.f("fk_lathe_measurement_study_id"), ondelete="SET NULL"
         ),
@@ -297,9 +273,7 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(op.f("ix_lathe_measurement_study_id"), "lathe_measurement", ["study_id"], unique=False)
-    op.create_index(
-        op.f("ix_lathe_measurement_variant_id"), "lathe_measurement", ["variant_id"], unique=False
-    )
+    op.create_index(op.f("ix_lathe_measurement_variant_id"), "lathe_measurement", ["variant_id"], unique=False)
     op.create_table(
         "lathe_variant_edge",
         sa.Column("child_id", BIG, nullable=False),
@@ -321,6 +295,4 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("child_id", "parent_id", "role", name=op.f("pk_lathe_variant_edge")),
     )
-    op.create_index(
-        op.f("ix_lathe_variant_edge_parent_id"), "lathe_variant_edge", ["parent_id"], unique=False
-    )
+    op.create_index(op.f("ix_lathe_variant_edge_parent_id"), "lathe_variant_edge", ["parent_id"], unique=False)

@@ -1,0 +1,121 @@
+"""Commands that run a study: launch, resume, validate."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.commands.options import DEFAULT_DB, Db
+from search.errors import ConfigError, DeviceError, Interrupted, LatheError
+
+if TYPE_CHECKING:
+    from search.config import StudyConfig
+
+Space = Annotated[Path, typer.Argument(help="Space file, e.g. studies/digits/space.yaml.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("-o", "--override", help="Replace a value: path=value, e.g. search.trials=20.")
+]
+
+
+def launch(
+    space: Space,
+    override: Overrides = None,
+    db: Db = DEFAULT_DB,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and the estimated time, run nothing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Run the study of a space file from the space to the exported network. The same file resumes the same study."""
+    with _explained():
+        from search.config import read_config
+
+        config = read_config(space, override or [])
+        if dry_run:
+            from search.plan import print_plan
+
+            print_plan(config)
+            return
+        _run(config, db, quiet)
+
+
+def resume(
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    db: Db = DEFAULT_DB,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Go on with a study where it stopped: after Ctrl-C, a crash or a kill. Finished trials are not repeated."""
+    with _explained():
+        from search.config import config_of
+        from search.ledger import Ledger
+
+        with Ledger.open(db, create=False) as ledger:
+            tree = dict(ledger.study(study).config)
+        _run(config_of(tree, study), db, quiet)
+
+
+def validate(space: Space, override: Overrides = None) -> None:
+    """Check a space file, load its data and build random networks of it; says everything that is wrong at once."""
+    with _explained():
+        from search.config import read_config
+        from search.plan import check_space
+
+        config = read_config(space, override or [])
+        print(check_space(config))
+
+
+def _run(config: "StudyConfig", db: str, quiet: bool) -> None:
+    from search.launch import launch as run
+    from search.ledger import Ledger
+    from search.watch import Watch
+
+    began = time.monotonic()
+    try:
+        with Ledger.open(db) as ledger:
+            watch = Watch(quiet=quiet)
+            if not quiet:
+                from search.plan import headline
+
+                watch.say(headline(config, db))
+            study = run(config, ledger, watch)
+            if not quiet:
+                from search.summary import load_study
+
+                print(load_study(ledger, study.config.study).text())
+                print(
+                    f"\n{time.monotonic() - began:.0f} s. Next: search report {config.study}   search export {config.study} --out DIR   search dashboard",
+                    file=sys.stderr,
+                )
+    except (Interrupted, KeyboardInterrupt) as stop:
+        suffix = "" if db == DEFAULT_DB else f" --db {db}"
+        raise Interrupted(
+            f"study {config.study!r} is paused; nothing finished is lost. Go on with:  search resume {config.study}{suffix}"
+        ) from stop
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors of the other rooms, which know nothing of exit codes, as errors of the command line."""
+    try:
+        yield
+    except LatheError:
+        raise
+    except Exception as error:
+        from compress.devices import DeviceError as Unmeasurable
+        from compress.train import NonFiniteLoss
+        from spaces.tasks.data import DataError
+
+        if isinstance(error, DataError):
+            raise ConfigError(f"error: {error}") from error
+        if isinstance(error, Unmeasurable):
+            raise DeviceError(str(error)) from error
+        if isinstance(error, NonFiniteLoss):
+            raise LatheError(str(error)) from error
+        raise
+
+
+COMMANDS = (launch, resume, validate)

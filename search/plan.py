@@ -1,0 +1,91 @@
+"""What a study will do, before it does it."""
+
+import random
+import time
+
+from search.config import StudyConfig
+from search.limits import exact_values, excess, feasible_sample
+from spaces.counts import count
+from spaces.network import build
+from spaces.space import sample, size
+
+SAMPLES = 200
+
+
+def headline(config: StudyConfig, db: str) -> str:
+    """One line at the start of a run."""
+    objectives = ", ".join(f"{o.name} {o.direction}" for o in config.objectives)
+    return f"study {config.study}   {objectives}   {config.search.trials} trials with {config.search.sampler}   {db}"
+
+
+def check_space(config: StudyConfig) -> str:
+    """Load the data, build random networks, and say what the space holds. Raises: Infeasible, DataError."""
+    data = config.task.load()
+    space = config.space(data)
+    rng = random.Random(config.search.seed)
+    archs = [sample(space, rng) for _ in range(SAMPLES)]
+    for arch in archs[:5]:
+        build(arch)
+    counts = [count(arch) for arch in archs]
+    limits = {name: value for name, value in config.limits.items() if "@" not in name}
+    weight_bytes = 1 if any(name == "quantize" for name, _ in config.steps) else 4
+    feasible_sample(space, limits, weight_bytes, rng)
+    inside = sum(not excess(exact_values(c, weight_bytes), limits) for c in counts)
+    lines = [
+        f"study       {config.study}",
+        f"data        {len(data.train.y):,} to train, {len(data.validation.y):,} to validate, {len(data.classes)} classes, images {'x'.join(map(str, data.input_shape))}",
+        f"space       {size(space):.2e} architectures",
+        f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
+        f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",
+        f"limits      {inside / SAMPLES:.0%} of the random ones meet the exact limits"
+        if limits
+        else "limits      none that need no measurement",
+    ]
+    return "\n".join(lines)
+
+
+def print_plan(config: StudyConfig) -> None:
+    """The stages with what each will do, and an estimate of the time from a few timed steps on this machine."""
+    print(check_space(config))
+    supernet_s, trial_s, epoch_s = estimate_seconds(config)
+    minutes = config.supernet.minutes
+    supernet_s = min(supernet_s, 60 * minutes) if minutes else supernet_s
+    chains = config.compress.keep + 2
+    epochs = sum(getattr(step, "epochs", 0) for _, step in config.steps)
+    search_s = 2 * config.search.trials * trial_s + config.search.exports * 0.5
+    winners_s = chains * (epochs * epoch_s + 4.0 * (1 + len(config.steps))) + config.supernet.epochs * epoch_s
+    print(
+        f"1 supernet  {config.supernet.epochs} epochs{f' or {minutes:g} minutes' if minutes else ''}: about {supernet_s:.0f} s\n"
+        f"2 search    {config.search.trials} trials with {config.search.sampler}, as many random ones, at most "
+        f"{config.search.exports} measured: about {search_s:.0f} s\n"
+        f"3 winners   {config.compress.keep} networks and 2 baselines through {' -> '.join(n for n, _ in config.steps) or 'no steps'}: "
+        f"about {winners_s:.0f} s\n"
+        f"estimate    {supernet_s + search_s + winners_s:.0f} s in all, from a few steps timed just now"
+    )
+
+
+def estimate_seconds(config: StudyConfig) -> tuple[float, float, float]:
+    """(supernet training, screening one trial, one epoch of one network) on this machine as it is now."""
+    from compress.evaluate import evaluate
+    from compress.recalibrate import IMAGES, recalibrate
+    from compress.train import batches
+    from search.sharing import architectures_of, sandwich_step
+    from search.supernet import build_supernet
+
+    data = config.task.load()
+    space = config.space(data)
+    supernet = build_supernet(space, config.search.seed).train()
+    steps = max(1, len(data.train.y) // config.supernet.batch)
+    x, y = next(batches(data, config.supernet.batch, 0, 0))
+    times = []
+    for step in range(3):
+        began = time.monotonic()
+        archs = architectures_of(space, config.search.seed, step, config.supernet.between)
+        sandwich_step(supernet, archs, x, y, config.supernet, step)
+        times.append(time.monotonic() - began)
+    began = time.monotonic()
+    network = supernet.extract(sample(space, random.Random(0)))
+    recalibrate(network, data.normalise(data.train.x[:IMAGES]))
+    evaluate(network, data, data.validation)
+    step_s = sorted(times)[1]
+    return config.supernet.epochs * steps * step_s, time.monotonic() - began, steps * step_s / 3
