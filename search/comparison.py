@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from search.recorded import Recorded
 from search.records import VariantRecord
-from search.summary import RANK, Quantity, describe, evaluation_of, objectives_of
+from search.summary import RANK, Quantity, describe, evaluation_of
 
 EQUAL_WITHIN = 0.02  # latencies of fresh sessions differ by about as much, whatever their intervals say
 Outcome = Literal["won", "lost", "trade", "even"]
@@ -86,13 +86,12 @@ def best_shipped(found: Sequence[Model]) -> Model | None:
     return min(shipped, key=lambda m: (m.loss.value if m.loss else math.inf, m.id), default=None)
 
 
-def compare(recorded: Recorded, found: Sequence[Model]) -> tuple[Comparison, ...]:
+def compare(found: Sequence[Model]) -> tuple[Comparison, ...]:
     """The best shipped model against every baseline; empty while nothing is shipped."""
     shipped = best_shipped(found)
     if shipped is None:
         return ()
-    judged = {objective.metric for objective in objectives_of(recorded.study.config)}
-    return tuple(_compare(shipped, model, judged) for model in found if model.role == "baseline")
+    return tuple(_compare(shipped, model) for model in found if model.role == "baseline")
 
 
 def difference(one: Quantity, other: Quantity) -> tuple[float, float, float]:
@@ -106,7 +105,7 @@ def difference(one: Quantity, other: Quantity) -> tuple[float, float, float]:
     return 100 * gap, 100 * (gap - below), 100 * (gap + above)
 
 
-def _compare(shipped: Model, baseline: Model, judged: set[str]) -> Comparison:
+def _compare(shipped: Model, baseline: Model) -> Comparison:
     split, ours, theirs = "test", shipped.test_accuracy, baseline.test_accuracy
     if ours is None or theirs is None:
         split, ours, theirs = "validation", shipped.accuracy, baseline.accuracy
@@ -115,8 +114,6 @@ def _compare(shipped: Model, baseline: Model, judged: set[str]) -> Comparison:
     sizes = shipped.size_bytes, baseline.size_bytes
     size_ratio = sizes[0] / sizes[1] if sizes[0] and sizes[1] else None
     signs = [_sign(points[1], points[2], 0.0) if points else 0, _pace(fast) if fast else 0]
-    if size_ratio and "size_bytes" in judged:
-        signs.append(_sign(size_ratio, size_ratio, 1.0) * -1)
     outcome: Outcome = {(True, False): "won", (False, True): "lost", (True, True): "trade"}.get(
         (1 in signs, -1 in signs), "even"
     )  # type: ignore[assignment]
