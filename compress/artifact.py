@@ -106,6 +106,12 @@ class Store:
         return self.root / sha256[:2] / sha256
 
 
+def sha256_of(path: Path) -> str:
+    """The name a file would have in a store: sha256 of its bytes, 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _write_synced(partial: Path, source: Path | bytes) -> tuple[str, int]:
     digest, size_bytes = hashlib.sha256(), 0
     with partial.open("xb") as target:

@@ -15,7 +15,7 @@ def __getattr__(name: str) -> Any:
 
         return launch
     if name == "load_study":
-        from search.summary import load_study
+        from search.recorded import load_study
 
         return load_study
     raise AttributeError(f"module 'search' has no attribute {name!r}")

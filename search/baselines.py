@@ -42,7 +42,7 @@ def random_baseline(study: Study, supernet: Supernet) -> None:
     while len(study.of("random")) < target:
         study.watch.check()
         number = first + len(study.of("random"))
-        arch = study.proposer.random(number)
+        arch = study.proposer.random_architecture(number)
         unused = {name: options[0] for name, options in decisions(study.space).items()}
         proposal = Proposal(number, arch, params_of(study.space, arch, unused), {})
         trial = screen(proposal, supernet, study, origin="random")

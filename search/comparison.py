@@ -71,13 +71,23 @@ def models(recorded: Recorded) -> tuple[Model, ...]:
     return tuple(_model(variant, by_id, numbers, devices) for variant in recorded.variants)
 
 
-def chains(found: Sequence[Model]) -> dict[int, tuple[Model, ...]]:
-    """The winners' models by the first of their chain, each in the order its steps were tried."""
+def chains(found: Sequence[Model], role: str = "winner") -> dict[int, tuple[Model, ...]]:
+    """The models of one role by the first of their chain, each in the order its steps were tried."""
     grouped: dict[int, list[Model]] = {}
     for model in found:
-        if model.role == "winner":
+        if model.role == role:
             grouped.setdefault(model.chain, []).append(model)
     return {first: tuple(steps) for first, steps in grouped.items()}
+
+
+def rivals(found: Sequence[Model]) -> tuple[Model, ...]:
+    """Of every baseline's chain the model that was chosen to be asked about the test images, else the last one kept."""
+    chosen = []
+    for steps in chains(found, "baseline").values():
+        kept = [model for model in steps if model.verdict != "rejected"]
+        tested = [model for model in kept if model.test_accuracy]
+        chosen += (tested or kept)[-1:]
+    return tuple(chosen)
 
 
 def best_shipped(found: Sequence[Model]) -> Model | None:
@@ -87,11 +97,11 @@ def best_shipped(found: Sequence[Model]) -> Model | None:
 
 
 def compare(found: Sequence[Model]) -> tuple[Comparison, ...]:
-    """The best shipped model against every baseline; empty while nothing is shipped."""
+    """The best shipped model against the best of every baseline; empty while nothing is shipped."""
     shipped = best_shipped(found)
     if shipped is None:
         return ()
-    return tuple(_compare(shipped, model) for model in found if model.role == "baseline")
+    return tuple(_compare(shipped, model) for model in rivals(found))
 
 
 def difference(one: Quantity, other: Quantity) -> tuple[float, float, float]:

@@ -54,6 +54,7 @@ class Proposer:
             directions=["minimize"] * len(self.objectives), sampler=self._make_sampler(seed)
         )
         self._distributions = distributions(space)
+        self._settled = 0  # the generation whose parents are chosen
         self.seen: set[str] = set()
 
     def replay(self, trials: Sequence[TrialRecord]) -> None:
@@ -62,6 +63,8 @@ class Proposer:
             self.seen.add(trial.architecture_id)
             if trial.origin == "search":
                 self._add(trial.params, trial.system_attrs, trial.values if trial.state == "done" else None)
+        for generation in range(1, 1 + max((_generation(trial.system_attrs) for trial in trials), default=0)):
+            self._settle(generation)
 
     def propose(self, number: int) -> Proposal:
         """The next architecture: feasible, and new to this study.
@@ -80,7 +83,7 @@ class Proposer:
             params = params_of(self.space, arch, params)
         return Proposal(number, arch, params, attrs)
 
-    def random(self, number: int) -> Architecture:
+    def random_architecture(self, number: int) -> Architecture:
         """A random feasible architecture that this study has not seen."""
         rng = random.Random(f"random/{self.seed}/{number}")
         arch = first_new(
@@ -110,9 +113,25 @@ class Proposer:
         self._study.sampler = self._make_sampler(int(digest(self.seed, number, attempt)[:8], 16))
         trial = self._study.ask()
         params = suggest(trial, self.space)
-        attrs = dict(trial.system_attrs)
+        attrs = dict(self._study.get_trials(deepcopy=False)[trial.number].system_attrs)
+        if self._settle(_generation(attrs)):
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            return self._ask(number, attempt)
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return params, attrs
+
+    def _settle(self, generation: int) -> bool:
+        """Make a genetic sampler choose the parents of a generation before it uses them; True if it was not done yet.
+
+        Optuna returns them in order of rank when it has just chosen them and in order of trials ever after: without
+        this, a resumed study would draw other parents than the unbroken one.
+        """
+        sampler = self._study.sampler
+        if not isinstance(sampler, optuna.samplers.BaseGASampler) or generation <= self._settled:
+            return False
+        sampler.get_parent_population(self._study, generation)
+        self._settled = generation
+        return True
 
     def _repair(self, arch: Architecture, rng: random.Random) -> Architecture:
         """A feasible new architecture near `arch`, or anywhere if there is none near."""
@@ -145,3 +164,8 @@ class Proposer:
                     system_attrs=dict(attrs),
                 )
             )
+
+
+def _generation(attrs: Mapping[str, Any]) -> int:
+    """The generation that a genetic sampler wrote into a trial's attributes; 0 for other samplers."""
+    return next((int(value) for key, value in attrs.items() if key.endswith(":generation")), 0)

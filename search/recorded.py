@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, and_, func, select
 from sqlalchemy.orm import Session
 
-from search.database import check_schema, explained, for_reading, shown_url
+from search.database import check_schema, connect, explained, for_reading, shown_url
 from search.errors import NotFound
 from search.reading import read_measurements, read_trials, read_variants, study_record
 from search.records import MeasurementRecord, StudyRecord, TrialRecord, VariantRecord
@@ -59,6 +59,18 @@ class StudyLine:
     failed: int
     shipped: int
     progress: Event | None
+
+
+def load_study(name: str, url: str = "studies/runs/lathe.db") -> Recorded:
+    """A study from a database URL or the path of a SQLite file; see `search.summary.summarise` for what it found.
+
+    Raises NotFound, SchemaError.
+    """
+    engine = connect(url, read_only=True)
+    try:
+        return read_recorded(engine, name)
+    finally:
+        engine.dispose()
 
 
 def read_recorded(engine: Engine, name: str) -> Recorded:

@@ -70,8 +70,7 @@ class Study:
 
     def add(self, trial: TrialRecord) -> None:
         """Write a finished trial and remember it."""
-        self.ledger.record_trial(self.id, trial)
-        self.trials.append(trial)
+        self.trials.append(replace(trial, id=self.ledger.record_trial(self.id, trial)))
 
     def latency(self, arch: Architecture, device: str) -> tuple[float, float, float, Kind] | None:
         """(ms, low, high, kind): measured where it was, else predicted; None if too little was measured to predict."""
@@ -131,6 +130,9 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
     folder = Path(tempfile.mkdtemp(prefix="lathe-"))
     study = Study(config, record, ledger, data, space, proposer, watch, folder)
     _restore(study)
+    watch.note = lambda stage, done, total: study.event(
+        "progress", f"{stage} {done:g} of {total:g}", {"stage": stage, "done": done, "total": total}
+    )
     study.seconds["data"] = time.monotonic() - began
     return study
 

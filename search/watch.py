@@ -22,28 +22,31 @@ STAGES = {
 
 
 class Watch:
-    """Shows one stage at a time, and says when to stop. note(stage, done, total) is called at most once a second."""
+    """Shows one stage at a time, and says when to stop. note(stage, done, total) is called at most once a second.
+
+    done: of the stage's total.
+    """
 
     def __init__(self, note: Callable[[str, float, float], None] | None = None, quiet: bool = False) -> None:
-        self._note, self._quiet = note, quiet
+        self.note, self._quiet = note, quiet
         self._stop = False
         self._bar: Any = None
         self._task: Any = None
-        self._stage, self._done, self._total = "", 0.0, 1.0
+        self._stage, self.done, self._total = "", 0.0, 1.0
         self._last_line = self._last_row = self._began = time.monotonic()
 
     @contextmanager
     def stage(self, name: str, total: float = 1.0) -> Iterator[None]:
         """Show a stage until the block ends; `advance` says how far it is."""
-        self._stage, self._done, self._total, self._began = name, 0.0, total, time.monotonic()
+        self._stage, self.done, self._total, self._began = name, 0.0, total, time.monotonic()
         self._last_line = self._began
-        if self._note:
-            self._note(name, 0.0, total)
+        if self.note:
+            self.note(name, 0.0, total)
         with self._shown(STAGES.get(name, name), total):
             yield
             self.advance(total, "done")
-        if self._note:
-            self._note(name, total, total)
+        if self.note:
+            self.note(name, total, total)
         if not self._quiet and not sys.stderr.isatty():
             print(
                 f"{STAGES.get(name, name)}: done in {time.monotonic() - self._began:.0f} s", file=sys.stderr, flush=True
@@ -68,7 +71,7 @@ class Watch:
 
     def advance(self, done: float, text: str = "") -> None:
         """The stage is at `done` of its total; `text` is what is seen now."""
-        self._done = done
+        self.done = done
         now = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text)
@@ -81,9 +84,9 @@ class Watch:
                 file=sys.stderr,
                 flush=True,
             )
-        if self._note and now - self._last_row > ROW_EVERY_S:
+        if self.note and now - self._last_row > ROW_EVERY_S:
             self._last_row = now
-            self._note(self._stage, done, self._total)
+            self.note(self._stage, done, self._total)
 
     def say(self, line: str) -> None:
         """A line that stays, above the bar."""

@@ -9,9 +9,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from compress.apply import Attempt, Budget, Findings, apply, find
+from compress.apply import NOISE, Attempt, Budget, Findings, apply, find
 from compress.context import Context
-from compress.devices import fingerprint_of
 from compress.evaluate import evaluate, evaluate_file
 from compress.measurement import Measurement, exact
 from compress.recipe import Step
@@ -19,8 +18,8 @@ from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from search.baselines import hand_made
 from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
-from search.screen import architecture_record, describe_device, evaluations, extract_calibrated, reference_file
-from search.study import Study
+from search.screen import evaluations, extract_calibrated, measure_file
+from search.study import Study, architecture_record
 from search.supernet import Supernet
 from spaces.architecture import Architecture
 from spaces.network import build
@@ -150,16 +149,7 @@ class Chain:
         return Variant(arch, network, "int8", Quantize(**settings))
 
     def _measure(self, path: Path) -> Measurement:
-        """Measure a file beside the reference, unless this very file was measured on this very device before."""
-        device = self.study.config.devices[self.device]
-        from compress.artifact import sha256_of
-
-        known = self.study.ledger.known_measurement(sha256_of(path), fingerprint_of(device), "latency_ms")
-        if known is not None:
-            return replace(known, device=self.device)
-        describe_device(self.study, self.device)
-        (found,) = device.measure([path], reference_file(self.study), self.device)
-        return found
+        return measure_file(path, self.device, self.study)
 
     def _record(self, attempt: Attempt, before: Variant, parent: int | None) -> int:
         """Write an attempt with its files, evaluations and measurements; returns its id."""
@@ -204,30 +194,29 @@ def _weights_bytes(network: nn.Module) -> bytes:
 def ship(study: Study) -> VariantRecord | None:
     """Choose what the user gets, read the test part, and write its numbers beside the baselines'.
 
-    Of the kept variants within the limits whose accuracy is within `max_drop` of the best: the fastest; of those equally
-    fast within the noise, the smallest. None if no variant is within the limits.
+    None if no variant that was developed is within the limits.
     """
     variants = [v for v in study.ledger.variants(study.id) if v.model and v.verdict in ("start", "accepted")]
+    max_drop = study.config.compress.max_drop
     winners = [v for v in variants if v.role == "winner" and within_limits(study, v)]
     if not winners:
         return None
-    best = max(accuracy_of(v) for v in winners)
-    close = [v for v in winners if accuracy_of(v) >= best - study.config.compress.max_drop / 100]
-    fastest = min(cost_of(v, "latency_ms") for v in close)
-    shipped = min(
-        (v for v in close if cost_of(v, "latency_ms") <= 1.02 * fastest),
-        key=lambda v: (cost_of(v, "size_bytes"), -accuracy_of(v)),
-    )
+    shipped = preferred(winners, max_drop)
     assert shipped.id is not None
+    names = {v.config.get("name") for v in variants if v.role == "baseline"}
+    rivals = [preferred([v for v in variants if v.config.get("name") == name], max_drop) for name in names if name]
+    _read_test(study, [shipped, *siblings(variants, shipped), *rivals])
     study.ledger.mark_shipped(shipped.id)
-    _read_test(study, [shipped, *finals(variants, "baseline"), *siblings(variants, shipped)])
     return shipped
 
 
-def finals(variants: Sequence[VariantRecord], role: Role) -> list[VariantRecord]:
-    """The last kept variant of each chain of a role."""
-    last = {(v.trial_id, v.config.get("name")): v for v in variants if v.role == role}
-    return list(last.values())
+def preferred(variants: Sequence[VariantRecord], max_drop: float) -> VariantRecord:
+    """Of those whose accuracy is within `max_drop` points of the best the fastest; of equally fast ones the smallest."""
+    best = max(accuracy_of(v) for v in variants)
+    close = [v for v in variants if accuracy_of(v) >= best - max_drop / 100]
+    fastest = min(cost_of(v, "latency_ms") for v in close)
+    quick = [v for v in close if cost_of(v, "latency_ms") <= (1 + NOISE) * fastest]
+    return min(quick, key=lambda v: (cost_of(v, "size_bytes"), -accuracy_of(v)))
 
 
 def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[VariantRecord]:

@@ -1,6 +1,5 @@
 """Commands that run a study: launch, resume, validate."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,30 +70,29 @@ def validate(space: Space, override: Overrides = None) -> None:
 def _run(config: "StudyConfig", db: str, quiet: bool) -> None:
     from search.launch import launch as run
     from search.ledger import Ledger
+    from search.plan import headline
     from search.watch import Watch
 
     began = time.monotonic()
+    watch = Watch(quiet=quiet)
+    watch.say(headline(config, db))
+    suffix = "" if db == DEFAULT_DB else f" --db {db}"
     try:
         with Ledger.open(db) as ledger:
-            watch = Watch(quiet=quiet)
-            if not quiet:
-                from search.plan import headline
-
-                watch.say(headline(config, db))
-            study = run(config, ledger, watch)
-            if not quiet:
-                from search.summary import load_study
-
-                print(load_study(ledger, study.config.study).text())
-                print(
-                    f"\n{time.monotonic() - began:.0f} s. Next: search report {config.study}   search export {config.study} --out DIR   search dashboard",
-                    file=sys.stderr,
-                )
+            run(config, ledger, watch)
     except (Interrupted, KeyboardInterrupt) as stop:
-        suffix = "" if db == DEFAULT_DB else f" --db {db}"
-        raise Interrupted(
-            f"study {config.study!r} is paused; nothing finished is lost. Go on with:  search resume {config.study}{suffix}"
-        ) from stop
+        message = f"study {config.study!r} is paused; nothing finished is lost. Go on with:"
+        raise Interrupted(f"{message}  search resume {config.study}{suffix}") from stop
+    if not quiet:
+        from search.database import connect
+        from search.recorded import read_recorded
+        from search.telling import study_text
+
+        print(study_text(read_recorded(connect(db, read_only=True), config.study)))
+        watch.say(
+            f"\n{time.monotonic() - began:.0f} s. Next:  search report {config.study}{suffix}   "
+            f"search export {config.study} --out DIR{suffix}   search dashboard{suffix}"
+        )
 
 
 @contextmanager

@@ -2,50 +2,55 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search.commands.options import DEFAULT_DB, Db, Json
 from search.errors import NotFound
 
+if TYPE_CHECKING:
+    from search.recorded import Recorded
+
+NO_STUDIES = "no studies yet. Start one:  search launch studies/digits/space.yaml"
+
 StudyName = Annotated[str, typer.Argument(help="Name of the study (default: the newest).", show_default=False)]
 
 
 def status(study: StudyName = "", db: Db = DEFAULT_DB, as_json: Json = False) -> None:
     """What the studies of the database are doing: stage, progress, failures."""
-    from search.ledger import Ledger
-    from search.summary import status_rows
+    from search.database import connect
+    from search.recorded import read_lines
+    from search.telling import status_rows
 
-    with Ledger.open(db, create=False) as ledger:
-        rows = status_rows(ledger, study or None)
+    rows = [row for row in status_rows(read_lines(connect(db, read_only=True))) if study in ("", row["study"])]
+    if study and not rows:
+        newest(db, study)
     if as_json:
-        print(json.dumps({"v": 1, "studies": rows}, default=str))
+        print(json.dumps({"v": 1, "studies": rows}))
     elif not rows:
-        print("no studies yet. Start one:  search launch studies/digits/space.yaml")
+        print(NO_STUDIES)
     else:
-        _table(
-            ["study", "state", "stage", "done", "trials", "failed", "created"],
-            [[str(r[k]) for k in ("name", "state", "stage", "done", "trials", "failed", "created")] for r in rows],
-        )
+        _table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
 
 
 def top(
     study: StudyName = "",
-    number: Annotated[int, typer.Option("-n", help="How many.")] = 10,
+    number: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
     front: Annotated[bool, typer.Option("--front", help="Only the measured front.")] = False,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
     """The best trials of a study by its first objective, each latency marked measured or predicted."""
-    from search.summary import top_rows
+    from search.telling import top_rows
 
-    rows = top_rows(_load(db, study), number, front)
+    rows = top_rows(_recorded(db, study), number, front)
     if as_json:
         print(json.dumps({"v": 1, "trials": rows}))
+    elif not rows:
+        print("no trials yet.")
     else:
-        names = list(rows[0]) if rows else ["trial"]
-        _table(names, [[_cell(row[name]) for name in names] for row in rows])
+        _table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
 
 
 def show(
@@ -55,13 +60,13 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One study: what was shipped, the chain of steps of every winner, and the baselines."""
-    loaded = _load(db, study)
+    from search.telling import study_text, study_tree
+
+    recorded = _recorded(db, study)
     if config:
-        print(json.dumps(loaded.config, indent=None if as_json else 2))
-    elif as_json:
-        print(json.dumps(loaded.json_tree()))
+        print(json.dumps(dict(recorded.study.config), indent=None if as_json else 2))
     else:
-        print(loaded.text())
+        print(json.dumps(study_tree(recorded)) if as_json else study_text(recorded))
 
 
 def report(
@@ -70,13 +75,11 @@ def report(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write one self-contained HTML file: the front with error bars, baselines, steps, hardware, how to reproduce."""
-    from search.ledger import Ledger
+    from search.database import connect
     from search.report import write_report
 
-    with Ledger.open(db, create=False) as ledger:
-        name = study or newest(ledger)
-        path = write_report(ledger, name, out or Path(f"studies/runs/{name}.html"))
-    print(path)
+    name = newest(db, study)
+    print(write_report(connect(db, read_only=True), name, out or Path(f"studies/runs/{name}.html")))
 
 
 def dashboard(
@@ -96,19 +99,27 @@ def dashboard(
     raise typer.Exit(subprocess.call(command(db, port, host)))
 
 
-def _load(db, study):  # noqa: ANN001, ANN202  (typed where it is defined; typing here would import torch)
-    from search.ledger import Ledger
-    from search.summary import load_study
+def _recorded(db: str, study: str) -> "Recorded":
+    from search.database import connect
+    from search.recorded import read_recorded
 
-    with Ledger.open(db, create=False) as ledger:
-        return load_study(ledger, study or newest(ledger))
+    return read_recorded(connect(db, read_only=True), newest(db, study))
 
 
-def newest(ledger) -> str:  # noqa: ANN001
-    studies = ledger.studies()
-    if not studies:
-        raise NotFound("no studies yet. Start one:  search launch studies/digits/space.yaml")
-    return studies[-1].name
+def newest(db: str, study: str = "") -> str:
+    """`study`, or the newest study where no name is given. Raises NotFound, naming the nearest."""
+    from spaces.registry import nearest
+
+    from search.database import connect
+    from search.recorded import read_lines
+
+    names = [line.study.name for line in read_lines(connect(db, read_only=True))]
+    if not names:
+        raise NotFound(NO_STUDIES)
+    if study and study not in names:
+        close = nearest(study, names)
+        raise NotFound(f"no study {study!r} in {db}. " + (f"Did you mean {close!r}?" if close else f"There are: {', '.join(names)}."))
+    return study or names[0]
 
 
 def _cell(value: object) -> str:

@@ -18,8 +18,9 @@ def export(
     from search.ledger import Ledger
     from search.shipping import write_export
 
+    name = newest(db, study)
     with Ledger.open(db, create=False) as ledger:
-        for path in write_export(ledger, study or newest(ledger), out):
+        for path in write_export(ledger, name, out):
             print(path)
 
 
