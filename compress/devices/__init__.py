@@ -1,0 +1,48 @@
+"""Where a cost is measured: one file a kind of device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from compress.measurement import Measurement
+from spaces.registry import Registry
+
+
+class DeviceError(RuntimeError):
+    """A device that cannot run a file or be reached; the message names the remedy."""
+
+
+class Device(Protocol):
+    """A frozen dataclass; its fields are what `devices: <name>:` in a space file may set."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """All that a latency depends on besides the file: hardware, runtime, options, protocol."""
+        ...
+
+    def measure(self, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
+        """The latency of each file, in the order given, as metric `latency_ms` of the device called `name`.
+
+        Files of one call are compared with each other and with `reference`, which is in every round.
+        Raises: DeviceError: if a file cannot be run here.
+        """
+        ...
+
+
+def fingerprint_of(device: Device) -> str:
+    """sha256 (64 hex digits) of the device's fingerprint as canonical JSON."""
+    return digest(device.fingerprint())
+
+
+def digest(fingerprint: Mapping[str, str]) -> str:
+    """sha256 (64 hex digits) of canonical JSON: sorted keys, no spaces."""
+    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+DEVICES: Registry[type[Device]] = Registry("device", "lathe.devices")
+
+import compress.devices.onnxruntime  # noqa: E402
+import compress.devices.simulated  # noqa: E402, F401  (these register themselves in DEVICES)
