@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 LOG_FROM = 6.0  # largest / smallest from which a log scale reads better
-CHARACTER = 7.0  # mean width of a character of 12 pixel bold sans-serif type
+CHARACTER = 6.6  # mean width of a character of 12 pixel bold sans-serif type
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def round_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
     step = 10.0 ** math.floor(math.log10((high - low) / most))
     step *= next(factor for factor in (1, 2, 5, 10, 20) if (high - low) / (step * factor) <= most)
     digits = max(0, -math.floor(math.log10(step)) + 1)
-    return tuple(round(i * step, digits) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1))
+    return tuple(
+        round(i * step, digits) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    )
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
@@ -69,9 +71,8 @@ def place_label(text: str, x: float, y: float, taken: Sequence[Box], inside: Box
     for rank, (dx, dy, anchor) in enumerate(tries):
         left = x + dx - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
         box = left, y + dy - high + 2, left + width, y + dy + 3
-        hidden = sum(_overlap(box, other) for other in taken) + 4 * (width * high - _overlap(box, inside)) * (
-            0 if _within(box, inside) else 1
-        )
+        outside = (box[2] - box[0]) * (box[3] - box[1]) - _overlap(box, inside)
+        hidden = sum(_overlap(box, other) for other in taken) + 20 * outside
         if best is None or hidden + rank < best[0]:
             best = hidden + rank, x + dx, y + dy, anchor, box
     assert best is not None
@@ -82,7 +83,3 @@ def _overlap(one: Box, other: Box) -> float:
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
     return max(wide, 0.0) * max(high, 0.0)
-
-
-def _within(box: Box, inside: Box) -> bool:
-    return box[0] >= inside[0] and box[1] >= inside[1] and box[2] <= inside[2] and box[3] <= inside[3]

@@ -127,8 +127,15 @@ def _compare(shipped: Model, baseline: Model) -> Comparison:
     outcome: Outcome = {(True, False): "won", (False, True): "lost", (True, True): "trade"}.get(
         (1 in signs, -1 in signs), "even"
     )  # type: ignore[assignment]
-    said = {"won": "the search won", "lost": "the search lost", "trade": "a trade, not a win", "even": "no clear difference"}
-    parts = [text for text in (_pace_text(fast, shipped, baseline), _accuracy_text(points, ours, theirs, split)) if text]
+    said = {
+        "won": "the search won",
+        "lost": "the search lost",
+        "trade": "a trade, not a win",
+        "even": "no clear difference",
+    }
+    parts = [
+        text for text in (_pace_text(fast, shipped, baseline), _accuracy_text(points, ours, theirs, split)) if text
+    ]
     if size_ratio:
         parts.append(f"its file has {size_ratio:.2f} times the size")
     sentence = f"Against the {baseline.name}: {said[outcome]}. The shipped network {'; '.join(parts)}."

@@ -53,9 +53,13 @@ def front_svg(summary: Summary, found: Sequence[Model] = (), width: int = 880, h
     marks = sorted(points, key=lambda p: (p.is_measured, p.origin != "random"))
     for point in marks:
         parts += _point(point, x, y, x_name, y_name)
+    lines: list[Box] = []
     for members, origin in ((summary.random_front, "random"), (summary.front, "search")):
-        parts += _staircase(members, x, y, x_name, y_name, origin)
-    taken: list[Box] = [_around(x(_value(p, x_name).value), y(_value(p, y_name).value), 4) for p in points]
+        corners = _stairs(members, x, y, x_name, y_name)
+        parts += [_staircase(corners, origin)] if len(members) > 1 else []
+        for (x0, y0), (x1, y1) in zip(corners, corners[1:], strict=False):
+            lines.append((min(x0, x1) - 2, min(y0, y1) - 2, max(x0, x1) + 2, max(y0, y1) + 2))
+    taken: list[Box] = lines + [_around(x(_value(p, x_name).value), y(_value(p, y_name).value), 4) for p in points]
     for model in [*baselines, *shipped]:
         at = x(_of(model, x_name).value), _of(model, y_name)  # type: ignore[union-attr]
         taken += [_around(at[0], y(at[1].value), 8), (at[0] - 2, y(at[1].high), at[0] + 2, y(at[1].low))]  # type: ignore[union-attr]
@@ -73,12 +77,16 @@ def calibration_svg(pairs: Sequence[tuple[Quantity, Quantity]], name: str, side:
     inside = (LEFT, 36.0, side - RIGHT, side - BOTTOM)
     parts = _grid(x, y, inside)
     parts.append(f'<text x="{LEFT - 40}" y="16" class="strong">measured {escape(title(name))}</text>')
-    parts.append(f'<text x="{(LEFT + side - RIGHT) / 2:.1f}" y="{side - 18}" text-anchor="middle" class="strong">predicted</text>')
+    parts.append(
+        f'<text x="{(LEFT + side - RIGHT) / 2:.1f}" y="{side - 18}" text-anchor="middle" class="strong">predicted</text>'
+    )
     parts.append(f'<g class="base">{_line("thin", (x(x.low), y(x.low)), (x(x.high), y(x.high)))}</g>')
     for predicted, measured in pairs:
         across, up = x(predicted.value), y(measured.value)
         parts.append(f'<g class="search"><title>predicted {predicted.value:.3g}, measured {measured.value:.3g}</title>')
-        parts.append(_line("bar", (across, y(measured.low)), (across, y(measured.high))) + _dot("dot", across, up, 4.5) + "</g>")
+        parts.append(
+            _line("bar", (across, y(measured.low)), (across, y(measured.high))) + _dot("dot", across, up, 4.5) + "</g>"
+        )
     return _svg(side, side, f"predicted and measured {name}", parts)
 
 
@@ -92,7 +100,9 @@ def _svg(width: float, height: float, about: str, parts: Iterable[str]) -> str:
 
 
 def _empty(width: int, text: str) -> str:
-    return _svg(width, 80, text, [f'<text class="soft" x="{width / 2:g}" y="44" text-anchor="middle">{escape(text)}</text>'])
+    return _svg(
+        width, 80, text, [f'<text class="soft" x="{width / 2:g}" y="44" text-anchor="middle">{escape(text)}</text>']
+    )
 
 
 def _frame(x: Axis, y: Axis, x_name: str, y_name: str, inside: Box, summary: Summary) -> list[str]:
@@ -115,23 +125,27 @@ def _grid(x: Axis, y: Axis, inside: Box) -> list[str]:
     parts += [_line("grid", (x(tick), top), (x(tick), bottom)) for tick in x.ticks]
     parts.append(_line("frame", (left, bottom), (right, bottom)))
     parts += [f'<text class="soft" x="{left - 9:g}" y="{y(t) + 4:.1f}" text-anchor="end">{t:g}</text>' for t in y.ticks]
-    parts += [f'<text class="soft" x="{x(t):.1f}" y="{bottom + 20:g}" text-anchor="middle">{t:g}</text>' for t in x.ticks]
+    parts += [
+        f'<text class="soft" x="{x(t):.1f}" y="{bottom + 20:g}" text-anchor="middle">{t:g}</text>' for t in x.ticks
+    ]
     return parts
 
 
 def _legend(points: Sequence[Point], shipped: Sequence[Model], baselines: Sequence[Model]) -> list[str]:
     """Only what is there."""
     entries = []
-    for origin, words in (("search", "search"), ("random", "random networks")):
+    for origin, words in (("search", "search"), ("random", "random")):
         for is_measured, how in ((True, "measured"), (False, "predicted")):
             if any((p.origin == "random") == (origin == "random") and p.is_measured == is_measured for p in points):
                 entries.append((origin, "dot" if is_measured else "hollow", f"{words}, {how}"))
-    entries += [("ship", "diamond", "shipped")] * bool(shipped) + [("base", "square", "trained baseline")] * bool(baselines)
+    entries += [("ship", "diamond", "shipped")] * bool(shipped) + [("base", "square", "trained baseline")] * bool(
+        baselines
+    )
     parts, at = [], LEFT - 38
     for colour, shape, words in entries:
         mark = _shape(shape, at, 42) if shape in ("diamond", "square") else _dot(shape, at, 42, 4.5)
         parts.append(f'<g class="{colour}">{mark}</g><text class="soft" x="{at + 11:g}" y="46">{words}</text>')
-        at += 32 + 6.6 * len(words)
+        at += 34 + 6.4 * len(words)
     return parts
 
 
@@ -140,7 +154,9 @@ def _limit_line(x: Axis, limit: float | None, is_shown: bool, inside: Box) -> li
         return []
     _, top, right, bottom = inside
     if not is_shown:
-        return [f'<text class="soft halo" x="{right - 4:g}" y="{bottom - 8:g}" text-anchor="end">limit {limit:g} is further right</text>']
+        return [
+            f'<text class="soft halo" x="{right - 4:g}" y="{bottom - 8:g}" text-anchor="end">limit {limit:g} is further right</text>'
+        ]
     at = x(limit)
     label = f'<text class="soft halo" x="{at - 6:.1f}" y="{top + 12:g}" text-anchor="end">limit {limit:g}</text>'
     return [_line("limit", (at, top), (at, bottom)), label]
@@ -151,7 +167,11 @@ def _point(point: Point, x: Axis, y: Axis, x_name: str, y_name: str) -> list[str
     colour = "random" if point.origin == "random" else "search"
     faint = "" if point.on_front or not point.is_measured else " faint"
     hint = f"trial {point.number}: {y_name} {up.value:.3g}, {x_name} {across.value:.3g} ({across.kind}); {point.description}"
-    bars = _bars(across, up, x, y) if point.on_front else _line("bar", (x(across.low), y(up.value)), (x(across.high), y(up.value)))
+    bars = (
+        _bars(across, up, x, y)
+        if point.on_front
+        else _line("bar", (x(across.low), y(up.value)), (x(across.high), y(up.value)))
+    )
     shape = "dot" if point.is_measured else "hollow"
     mark = _dot(shape, x(across.value), y(up.value), 5.0 if point.on_front else 3.6)
     return [f'<g class="{colour}{faint}"><title>{escape(hint)}</title>{bars if point.is_measured else ""}{mark}</g>']
@@ -159,16 +179,23 @@ def _point(point: Point, x: Axis, y: Axis, x_name: str, y_name: str) -> list[str
 
 def _bars(across: Quantity, up: Quantity, x: Axis, y: Axis) -> str:
     level, upright = y(up.value), x(across.value)
-    return _line("bar", (x(across.low), level), (x(across.high), level)) + _line("bar", (upright, y(up.low)), (upright, y(up.high)))
+    return _line("bar", (x(across.low), level), (x(across.high), level)) + _line(
+        "bar", (upright, y(up.low)), (upright, y(up.high))
+    )
 
 
-def _staircase(members: Sequence[Point], x: Axis, y: Axis, x_name: str, y_name: str, origin: str) -> list[str]:
-    """What a front dominates lies above and to the right of it, so it is drawn as steps."""
+def _stairs(members: Sequence[Point], x: Axis, y: Axis, x_name: str, y_name: str) -> list[tuple[float, float]]:
+    """Corners of the line above and to the right of which a front dominates."""
     at = sorted((x(_value(p, x_name).value), y(_value(p, y_name).value)) for p in members)
-    if len(at) < 2:
-        return []
-    path = f"M{at[0][0]:.1f} {at[0][1]:.1f}" + "".join(f"H{px:.1f}V{py:.1f}" for px, py in at[1:])
-    return [f'<g class="{origin}"><path class="{"line" if origin == "search" else "thin"}" d="{path}"/></g>']
+    corners = at[:1]
+    for px, py in at[1:]:
+        corners += [(px, corners[-1][1]), (px, py)]
+    return corners
+
+
+def _staircase(corners: Sequence[tuple[float, float]], origin: str) -> str:
+    path = "L".join(f"{px:.1f} {py:.1f}" for px, py in corners)
+    return f'<g class="{origin}"><path class="{"line" if origin == "search" else "thin"}" d="M{path}"/></g>'
 
 
 def _model(
