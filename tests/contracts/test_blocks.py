@@ -1,0 +1,159 @@
+"""What every block owes: the supernet runs it, extraction copies it, and the counts are those of the real network."""
+
+import random
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from search.supernet import Supernet
+from spaces.architecture import Architecture
+from spaces.counts import count
+from spaces.network import build
+from spaces.space import SearchSpace, choices, largest, sample, smallest
+from spaces.windows import network_windows
+from tests.contracts.arithmetic import executed_macs
+from tests.contracts.small_spaces import INPUT, space_of, supernet_of
+
+BATCH = 4
+SAMPLES = 3
+MODES = pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+
+
+@pytest.fixture(scope="module")
+def space(kinds: tuple[str, ...]) -> SearchSpace:
+    return space_of(kinds)
+
+
+@pytest.fixture
+def supernet(space: SearchSpace) -> Supernet:
+    return supernet_of(space)
+
+
+@pytest.fixture(scope="module")
+def members(space: SearchSpace) -> list[Architecture]:
+    rng = random.Random(0)
+    return [largest(space, rng), *(sample(space, rng) for _ in range(SAMPLES)), smallest(space, rng)]
+
+
+def images(seed: int = 0) -> torch.Tensor:
+    """A batch in the memory order that training uses."""
+    x = torch.randn(BATCH, *INPUT, generator=torch.Generator().manual_seed(seed))
+    return x.to(memory_format=torch.channels_last)
+
+
+@MODES
+def test_the_supernet_computes_what_the_extracted_network_does_bit_for_bit(
+    supernet: Supernet, members: list[Architecture], training: bool
+) -> None:
+    for arch in members:
+        alone = supernet.extract(arch).train(training)
+        expected = alone(images())
+        assert torch.equal(supernet.train(training)(images(), arch), expected)
+        assert expected.isfinite().all() and expected.std() > 0
+
+
+def test_gradients_equal_those_of_the_network_alone_and_are_zero_outside_its_windows(
+    supernet: Supernet, members: list[Architecture]
+) -> None:
+    y = torch.arange(BATCH)
+    for arch in members:
+        alone = supernet.extract(arch).train()
+        cross_entropy(alone(images()), y).backward()
+        supernet.train().zero_grad()
+        cross_entropy(supernet(images(), arch), y).backward()
+        grads = {
+            name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in supernet.store.named_parameters()
+        } | dict(supernet.store.named_buffers())
+        windows = network_windows(grads, arch)
+        for name, parameter in alone.named_parameters():
+            assert parameter.grad is not None, f"{name} is not used"
+            assert torch.equal(windows[name], parameter.grad), name
+            windows[name].zero_()
+        assert not [name for name, _ in supernet.store.named_parameters() if grads[name].any()]
+
+
+def test_training_moves_the_batch_norm_statistics_of_the_windows_and_no_others(
+    supernet: Supernet, members: list[Architecture]
+) -> None:
+    for arch in members:
+        before = {name: b.clone() for name, b in supernet.store.named_buffers()}
+        alone = supernet.extract(arch).train()
+        alone(images())
+        supernet.train()(images(), arch)
+        after = supernet.tensors()
+        windows, old_windows = network_windows(after, arch), network_windows(before | after_parameters(after), arch)
+        buffers = dict(alone.named_buffers())
+        assert buffers
+        for name, buffer in buffers.items():
+            assert torch.equal(windows[name], buffer), name
+            assert not torch.equal(windows[name], old_windows[name]), name
+            old_windows[name].copy_(windows[name])
+        assert all(torch.equal(before[name], b) for name, b in supernet.store.named_buffers())
+
+
+def after_parameters(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.nn.Parameter)}
+
+
+def test_evaluating_leaves_the_store_as_it_is(supernet: Supernet, members: list[Architecture]) -> None:
+    before = {name: tensor.clone() for name, tensor in supernet.tensors().items()}
+    supernet.eval()(images(), members[0])
+    assert all(torch.equal(before[name], tensor) for name, tensor in supernet.tensors().items())
+
+
+def test_counts_are_those_of_the_real_network(members: list[Architecture]) -> None:
+    for arch in members:
+        network = build(arch).eval()
+        counts = count(arch)
+        assert counts.params == sum(p.numel() for p in network.parameters())
+        assert counts.macs == executed_macs(network, torch.zeros(1, *INPUT))
+        assert counts.peak_bytes > 0
+
+
+def test_an_extracted_network_has_the_names_and_shapes_of_a_built_one(
+    supernet: Supernet, members: list[Architecture]
+) -> None:
+    for arch in members:
+        extracted, built = supernet.extract(arch).state_dict(), build(arch).state_dict()
+        assert {n: t.shape for n, t in extracted.items()} == {n: t.shape for n, t in built.items()}
+        assert all(not t.is_meta for t in extracted.values())
+
+
+def test_an_extracted_network_shares_no_memory_with_the_store(supernet: Supernet, members: list[Architecture]) -> None:
+    before = {name: tensor.clone() for name, tensor in supernet.tensors().items()}
+    extracted = supernet.extract(members[0])
+    with torch.no_grad():
+        for tensor in extracted.state_dict().values():
+            tensor.zero_()
+    assert all(torch.equal(before[name], tensor) for name, tensor in supernet.tensors().items())
+
+
+def test_a_description_survives_json(members: list[Architecture]) -> None:
+    for arch in members:
+        again = Architecture.from_json(arch.to_json())
+        assert again == arch and again.id == arch.id and hash(again) == hash(arch)
+
+
+def test_the_smallest_and_the_largest_are_in_the_space_and_bound_its_parameters(space: SearchSpace) -> None:
+    rng = random.Random(1)
+    ends = [smallest(space, rng) for _ in range(6)], [largest(space, rng) for _ in range(6)]
+    assert all(choices(space, arch) for end in ends for arch in end)
+    low, high = min(count(arch).params for arch in ends[0]), max(count(arch).params for arch in ends[1])
+    assert low < high
+    assert all(low <= count(sample(space, rng)).params <= high for _ in range(8))
+
+
+def test_a_block_keeps_the_shape_at_any_resolution(space: SearchSpace) -> None:
+    arch = largest(space, random.Random(2))
+    block = arch.stages[0].blocks[0].build(24).eval()
+    for height, width in ((8, 8), (5, 7), (1, 1)):
+        assert block(torch.zeros(1, 24, height, width)).shape == (1, 24, height, width)
+
+
+def test_a_fresh_block_passes_its_input_through(space: SearchSpace) -> None:
+    """The last layer of a residual branch starts at zero."""
+    for arch in (largest(space, random.Random(seed)) for seed in range(4)):
+        for block in arch.stages[0].blocks:
+            x = torch.randn(2, 24, 8, 8)
+            assert torch.equal(block.build(24).eval()(x), x), block
