@@ -1,4 +1,4 @@
-"""BatchNorm statistics for a network whose weights came from elsewhere: a supernet, a larger network, another precision."""
+"""BatchNorm statistics for a network whose weights came from elsewhere: from a supernet or from a larger network."""
 
 import torch
 from torch import Tensor, nn

@@ -59,7 +59,7 @@ def learning_rate(training: Training, done: float) -> float:
 
 
 def batches(data: Data, batch: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled, augmented, normalised batches (x, y); the same for the same (seed, epoch). A last small batch is left out."""
+    """Shuffled, augmented, normalised batches (x, y); the same for the same (seed, epoch). The rest is left out."""
     generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
     order = torch.randperm(len(data.train.y), generator=generator)
     size = min(batch, len(order))
@@ -69,7 +69,7 @@ def batches(data: Data, batch: int, seed: int, epoch: int) -> Iterator[tuple[Ten
 
 
 def augment(x: Tensor, data: Data, generator: torch.Generator) -> Tensor:
-    """Each image shifted by up to `crop_pixels` (edges repeated) and mirrored with probability a half, as the task says."""
+    """Images shifted by up to `crop_pixels` (edges repeated) and mirrored with probability 1/2, as the data says."""
     if data.flip:
         mirrored = torch.rand(len(x), generator=generator) < 0.5
         x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
@@ -100,7 +100,8 @@ def fit(
 ) -> float:
     """Train `network` in place, recalibrate its BatchNorm, leave it in eval mode; returns the seconds it took.
 
-    before_step is called before every step: it may raise to stop, or wait. Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
+    before_step is called before every step: it may raise to stop, or wait. Raises: NonFiniteLoss: at the first step
+    whose loss is NaN or infinite.
     """
     started = time.monotonic()
     parameters = dict(network.named_parameters())
@@ -108,6 +109,8 @@ def fit(
     steps_per_epoch = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))
     network.train()
     for epoch in range(training.epochs):
+        if progress_of(training, started, epoch) >= 1:
+            break
         for step, (x, y) in enumerate(batches(data, training.batch, seed, epoch)):
             done = progress_of(training, started, epoch + step / steps_per_epoch)
             if done >= 1:

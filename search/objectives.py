@@ -7,8 +7,8 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric to improve. metric: `loss`, `accuracy`, `params`, `macs`, `peak_bytes` or `latency_ms`; device: where, for
-    the last. `name` is how space.yaml writes it: `loss`, `latency_ms@here`."""
+    """A metric to improve. metric: `loss`, `accuracy`, `params`, `macs`, `peak_bytes` or `latency_ms`; device: where,
+    for the last. `name` is how space.yaml writes it: `loss`, `latency_ms@here`."""
 
     metric: str
     direction: Literal["min", "max"] = "min"

@@ -1,7 +1,7 @@
 """Training the shared weights: the sandwich rule with in-place distillation.
 
 Source: Yu and Huang 2019, arXiv:1903.05134; Yu et al. 2020 (BigNAS), arXiv:2003.11142. Differs: "the largest" needs a
-kind of block at every position, so each step draws an assignment of kinds and its largest network is the step's teacher.
+kind of block at every position, so each step draws an assignment of kinds, whose largest network is the step's teacher.
 """
 
 import io
@@ -77,6 +77,8 @@ def train_supernet(
     steps = max(1, len(data.train.y) // min(config.batch, len(data.train.y)))
     supernet.train()
     for epoch in range(first_epoch, config.epochs):
+        if progress_of(config, started, epoch) >= 1:
+            break
         for index, (x, y) in enumerate(batches(data, config.batch, seed, epoch)):
             done = progress_of(config, started, epoch + index / steps)
             if done >= 1:
@@ -101,7 +103,7 @@ def train_supernet(
 def sandwich_step(
     supernet: Supernet, archs: list[Architecture], x: Tensor, y: Tensor, config: Sharing, step: int
 ) -> float:
-    """Sum the gradients of all `archs`: the first learns the labels, the others its outputs. Returns the first's loss."""
+    """Sum the gradients of all `archs`: the first learns the labels, the others its outputs. Returns its loss."""
     tensors = supernet.tensors()
     logits = supernet(x, archs[0], tensors)
     hard = cross_entropy(logits, y, label_smoothing=config.smoothing)

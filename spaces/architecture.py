@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -47,9 +47,9 @@ class Architecture:
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, the same text for equal architectures."""
         tree = {
-            "input_shape": list(self.input_shape),
-            "classes": self.classes,
-            "stem": {"width": self.stem_width, "stride": self.stem_stride},
+            "input_shape": [_canonical(length) for length in self.input_shape],
+            "classes": _canonical(self.classes),
+            "stem": {"width": _canonical(self.stem_width), "stride": _canonical(self.stem_stride)},
             "stages": [_stage_tree(stage) for stage in self.stages],
         }
         return json.dumps(tree, sort_keys=True, separators=(",", ":"))
@@ -76,24 +76,28 @@ class Architecture:
         return " | ".join([str(self.stem_width), *stages])
 
 
-def _number(value: Any) -> Any:
-    """2.0 and 2 are the same choice and must hash the same."""
+def _canonical(value: Any, default: Any = 0) -> Any:
+    """2.0 and 2, and 1 and True where a field is a switch, are the same choice and must hash the same."""
+    if isinstance(default, bool):
+        return bool(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _block_tree(block: Block) -> dict[str, Any]:
+    values = {f.name: _canonical(getattr(block, f.name), f.default) for f in fields(block)}  # type: ignore[arg-type]
+    return {"kind": block.kind} | values
+
+
 def _stage_tree(stage: Stage) -> dict[str, Any]:
-    blocks = [
-        {"kind": block.kind} | {k: _number(v) for k, v in asdict(block).items()}  # type: ignore[call-overload]
-        for block in stage.blocks
-    ]
-    return {"width": stage.width, "stride": stage.stride, "enter": stage.enter, "blocks": blocks}
+    width, stride = _canonical(stage.width), _canonical(stage.stride)
+    return {"width": width, "stride": stride, "enter": stage.enter, "blocks": [_block_tree(b) for b in stage.blocks]}
 
 
 def _stage(tree: dict[str, Any]) -> Stage:
     blocks = []
-    for fields in tree["blocks"]:
-        fields = dict(fields)
-        blocks.append(BLOCKS.get(fields.pop("kind"))(**fields))
+    for block in tree["blocks"]:
+        values = dict(block)
+        blocks.append(BLOCKS.get(values.pop("kind"))(**values))
     ENTERS.get(tree["enter"])
     return Stage(tree["width"], tree["stride"], tuple(blocks), tree["enter"])
 
@@ -106,5 +110,5 @@ def _describe_block(block: Block) -> str:
         elif isinstance(value, str):
             words.append(value)
         elif value is not False:
-            words.append(f"{name[0]}{_number(value):g}")
+            words.append(f"{name[0]}{value:g}")
     return " ".join(words)

@@ -44,7 +44,7 @@ def count(arch: Architecture) -> Counts:
 
 @lru_cache(maxsize=16384)
 def count_piece(piece: Piece, shape: tuple[int, ...]) -> tuple[Counts, tuple[int, ...]]:
-    """Counts of one piece for an input of `shape` (without the batch), and the shape it puts out. 1-5 ms when not cached."""
+    """Counts of one piece for an input of `shape` (without the batch), and the shape it puts out. 1-5 ms if new."""
     module = skeleton(piece)
     x = torch.empty(1, *shape, device="meta")
     elementwise: list[int] = []

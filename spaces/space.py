@@ -95,10 +95,14 @@ def _extreme(name: str, options: tuple[Any, ...], best: Callable[..., Any], rng:
 
 def choices(space: SearchSpace, arch: Architecture) -> dict[str, Any]:
     """The picks that lead to `arch`: {decision name: value}. Raises ValueError if `arch` is not in the space."""
+    if len(arch.stages) != len(space.stages):
+        raise ValueError(f"the architecture has {len(arch.stages)} stages and the space {len(space.stages)}.")
     picks: dict[str, Any] = {}
 
     def pick(name: str, options: tuple[Any, ...]) -> Any:
-        value = _value_at(space, arch, name, picks)
+        value = _value_at(space, arch, name)
+        if value is None:
+            raise ValueError(f"the block at {name} is not one the space allows there.")
         if value not in options:
             raise ValueError(f"{name} = {value} is not in the space, which allows {', '.join(map(str, options))}.")
         picks[name] = value
@@ -109,8 +113,8 @@ def choices(space: SearchSpace, arch: Architecture) -> dict[str, Any]:
     return picks
 
 
-def _value_at(space: SearchSpace, arch: Architecture, name: str, picks: dict[str, Any]) -> Any:
-    """What `arch` has at one decision; a block's choice is the first whose fields allow the block that stands there."""
+def _value_at(space: SearchSpace, arch: Architecture, name: str) -> Any:
+    """What `arch` has at one decision; a block's choice is the first whose fields allow the block, or None."""
     parts = name.split(".")
     if parts[0] == "stem":
         return arch.stem_width

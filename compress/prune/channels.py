@@ -1,4 +1,4 @@
-"""Structured pruning: put the units of every dimension in order of importance, then take the window of a smaller network.
+"""Structured pruning: order the units of every dimension by importance, then take the window of a smaller network.
 
 Source of the importance: Li et al. 2017, arXiv:1608.08710 (magnitude of a filter), summed over all that belongs to one
 unit as in Fang et al. 2023, arXiv:2301.12900 (DepGraph). Differs: no graph is traced; shapes say what belongs together.
@@ -87,7 +87,7 @@ def kept_units(units: int, ratio: float, multiple: int) -> int:
 
 
 def importance(tensors: dict[str, Tensor], found: tuple[Axis, ...], units: int) -> Tensor:
-    """(units,): the sum of squares of a unit's weights, each tensor scaled to a mean of 1 so that none outweighs the rest."""
+    """(units,): the sum of squares of a unit's weights, each tensor scaled to a mean of 1 so that they count alike."""
     total = torch.zeros(units)
     for axis in found:
         weights = tensors[axis.tensor]

@@ -11,7 +11,8 @@ from compress.variant import Variant
 @dataclass(frozen=True)
 class Quantize:
     """int8 weights per channel, uint8 activations, calibrated on training images (unsigned activations with signed
-    weights are what ONNX Runtime fuses). kind: only `int8-static` so far. images: how many. method: how ranges are found.
+    weights are what ONNX Runtime fuses). kind: only `int8-static` so far. images: how many. method: how ranges are
+    found.
     """
 
     kind: str = "int8-static"
@@ -23,8 +24,8 @@ class Quantize:
             raise ValueError(f"`kind` must be 'int8-static', got {self.kind!r}.")
         if self.images < 1:
             raise ValueError(f"`images` must be at least 1, got {self.images}.")
-        if self.method not in ("minmax", "percentile", "entropy"):
-            raise ValueError(f"`method` must be minmax, percentile or entropy, got {self.method!r}.")
+        if self.method not in ("minmax", "percentile"):
+            raise ValueError(f"`method` must be minmax or percentile, got {self.method!r}.")
 
     def __call__(self, variant: Variant, context: Context) -> Variant:
         if variant.precision == "int8":

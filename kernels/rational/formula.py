@@ -1,6 +1,7 @@
 """Starting coefficients of the group-rational activation.
 
-y = P(x) / Q(x) with P(x) = sum_i a_i x^i (i = 0..5) and Q(x) = 1 + sum_j |b_j| |x|^j (j = 1..4). Q >= 1, so there is no pole.
+y = P(x) / Q(x) with P(x) = sum_i a_i x^i (i = 0..5) and Q(x) = 1 + sum_j |b_j| |x|^j (j = 1..4). Q >= 1, so there is
+no pole.
 Source: Yang and Wang 2024, arXiv:2409.10594 (Kolmogorov-Arnold Transformer), safe Pade form of Molina et al. 2020.
 Differs: the published GELU start was fitted to another denominator (1 + |sum_j b_j x^j|) and is off by up to 1.46 on
 [-3, 3] in this form; ours are fitted to the form that is computed, weighted on [-6, 6].

@@ -19,8 +19,8 @@ def rational(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     Raises: ValueError: if C is not a multiple of G.
     Cost: 9 multiply-adds and a division an element. With gradients on, the backward pass recomputes P and Q instead of
         keeping the 20 intermediates that autograd would.
-    Source: arXiv:2409.10594. Differs: the gradient of |x| at 0 is 0 (as autograd's; the published kernel has 1), that of
-        |b| at 0 is 1 (as the kernel's; autograd's 0 would keep a denominator that starts at zero there for ever).
+    Source: arXiv:2409.10594. Differs: the gradient of |x| at 0 is 0 (as autograd's; the published kernel has 1), that
+        of |b| at 0 is 1 (as the kernel's; autograd's 0 would keep a denominator that starts at zero there for ever).
     """
     if x.shape[1] % a.shape[0]:
         raise ValueError(

@@ -10,8 +10,8 @@ from spaces.registry import Registry
 class Block(Protocol):
     """A frozen dataclass; its fields are the choices. Rules for authors: docs/blocks.md.
 
-    `kind` is the registered name. `separate` lists the fields whose values share no weights. `strings` of allowed
-    values for text fields are checked when a space is read.
+    `kind` is the registered name. `separate` lists the fields whose values share no weights. `allowed` holds the values
+    of text fields; it is checked when a space is read.
     """
 
     kind: ClassVar[str]

@@ -51,8 +51,8 @@ class Data:
     def normalise(self, x: Tensor) -> Tensor:
         """Raw pixels -> zero mean and unit variance per channel, (N, C, H, W) float32.
 
-        In channels_last order, which every layer then keeps: it halves a training step on CPU, where the weight gradient
-        of a depthwise convolution is 3 times slower in the default order.
+        In channels_last order, which every layer then keeps: it halves a training step on CPU, where the weight
+        gradient of a depthwise convolution is 3 times slower in the default order.
         """
         shape = (1, -1, 1, 1)
         normal = (x.float() - torch.tensor(self.mean).reshape(shape)) / torch.tensor(self.std).reshape(shape)
@@ -71,7 +71,7 @@ TASKS: Registry[type[Task]] = Registry("task", "lathe.tasks")
 
 
 def split_indices(n: int, fractions: tuple[float, ...], seed: int) -> list[np.ndarray]:
-    """Disjoint index arrays: one of round(fraction * n) for each fraction, then the rest. The same seed, the same split."""
+    """Disjoint index arrays: one of round(fraction * n) for each fraction, then the rest. Same seed, same split."""
     order = np.random.default_rng(seed).permutation(n)
     parts, start = [], 0
     for fraction in fractions:
@@ -90,7 +90,7 @@ def make_data(
     crop_pixels: int = 0,
     flip: bool = False,
 ) -> Data:
-    """Data with the training part's statistics and a digest of what was read. `source` stands for the unread test part."""
+    """Data with the training part's statistics and a digest of what was read. `source` stands for the test part."""
     pixels = train.x.float()
     digest = hashlib.sha256(repr((classes, source, crop_pixels, flip)).encode())
     for split in (train, validation):

@@ -43,8 +43,11 @@ class Parquet:
     def __post_init__(self) -> None:
         if not 0 < self.validation < 1 or not 0 <= self.test < 1 or self.validation + self.test >= 1:
             raise ValueError(
-                f"`validation` and `test` must be fractions that leave something, got {self.validation} and {self.test}."
+                f"`validation` and `test` must be fractions that leave something to train on, "
+                f"got {self.validation} and {self.test}. Write 0.1 and 0.1."
             )
+        if not self.test and not self.test_path:
+            raise ValueError("without a `test_path`, `test` must be positive: final numbers need images. Write 0.1.")
         if self.channels not in (1, 3):
             raise ValueError(f"`channels` must be 1 (grey) or 3 (RGB), got {self.channels}.")
 
@@ -53,7 +56,7 @@ class Parquet:
         x, y, classes = self._read(self.path, self.limit)
         test_fraction = 0.0 if self.test_path else self.test
         validation, held_back, train = split_indices(len(y), (self.validation, test_fraction), self.seed)
-        if not len(train) or not len(validation):
+        if not len(train) or not len(validation) or not (len(held_back) or self.test_path):
             raise DataError(
                 f"{self.path} has {len(y)} rows: too few to split. Lower `validation` and `test` or add rows."
             )
@@ -86,6 +89,8 @@ class Parquet:
         except pyarrow.ArrowException as error:
             raise DataError(f"{path} is not a Parquet file: {error}") from error
         table = table.slice(0, limit) if limit else table
+        if not table.num_rows:
+            raise DataError(f"{path} has no rows.")
         labels = table.column(self.label).to_pylist()
         if any(not isinstance(label, int) or label < 0 for label in labels):
             raise DataError(f"column {self.label!r} of {path} must hold class numbers from 0.")
@@ -93,10 +98,16 @@ class Parquet:
         shapes = {image.shape for image in images}
         if len(shapes) > 1:
             raise DataError(
-                f"images of {path} have {len(shapes)} shapes, e.g. {sorted(shapes)[:2]}. Write `size: 32` to resize them."
+                f"images of {path} have {len(shapes)} shapes, e.g. {sorted(shapes)[:2]}. "
+                "Write `size: 32` to resize them."
             )
         x = torch.from_numpy(np.stack(images)).float()
-        return x, torch.tensor(labels), _class_names(table.schema.metadata, self.label, max(labels) + 1)
+        names = _class_names(table.schema.metadata, self.label)
+        if names and max(labels) >= len(names):
+            raise DataError(
+                f"column {self.label!r} of {path} has label {max(labels)}, but the file names {len(names)} classes."
+            )
+        return x, torch.tensor(labels), names or tuple(str(number) for number in range(max(labels) + 1))
 
     def _decode(self, row: dict[str, Any] | bytes, path: str, index: int) -> np.ndarray:
         """One encoded image -> (C, H, W) uint8."""
@@ -106,17 +117,17 @@ class Parquet:
         try:
             image = Image.open(io.BytesIO(encoded)).convert("RGB" if self.channels == 3 else "L")
         except (UnidentifiedImageError, OSError, TypeError) as error:
-            raise DataError(f"row {index} of {path} is not an image: {error}") from error
+            what = f"{len(encoded)} bytes" if isinstance(encoded, bytes) else f"a {type(encoded).__name__}"
+            raise DataError(f"row {index} of {path} is not an image, but {what} in column {self.image!r}.") from error
         if self.size:
             image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
         pixels = np.asarray(image)
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _class_names(metadata: dict[bytes, bytes] | None, label: str, count: int) -> tuple[str, ...]:
-    """Names from the Hugging Face schema, or the class numbers."""
+def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...]:
+    """Names from the Hugging Face schema, or none."""
     try:
-        names = json.loads((metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
+        return tuple(json.loads((metadata or {})[b"huggingface"])["info"]["features"][label]["names"])
     except (KeyError, TypeError, ValueError):
-        return tuple(str(number) for number in range(count))
-    return tuple(names) if len(names) >= count else tuple(str(number) for number in range(count))
+        return ()
