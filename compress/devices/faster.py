@@ -14,7 +14,7 @@ LEAST = 0.02  # differences below this mean nothing: fresh sessions of one file 
 
 @dataclass(frozen=True)
 class Comparison:
-    """ratio: latency of the first over that of the second, with its 95 % interval. paired: measured in the same rounds."""
+    """ratio: latency of the first over that of the second, with its 95 % interval. paired: in the same rounds."""
 
     ratio: float
     low: float

@@ -115,6 +115,7 @@ def _measurement(
         "ratio": against.value,
         "ratio_low": against.low,
         "ratio_high": against.high,
+        "reference_ms": quiet_latency(reference).value * 1e3,  # how quiet the machine was: compare before values
         "rounds": len(found.seconds),
         "calls": found.seconds.shape[1],
         "batch": found.batch,

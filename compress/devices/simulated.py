@@ -1,4 +1,4 @@
-"""A formula instead of a clock: the same file has the same latency on every machine, so studies can be repeated exactly."""
+"""A formula instead of a clock: a file has the same latency everywhere, so a study can be repeated exactly."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class Simulated:
         for path in files:
             time.sleep(self.seconds_per_measurement)
             ms = self._latency_ms(path)
-            details = {"protocol": FORMULA, "ratio": ms / beside, "ratio_low": ms / beside, "ratio_high": ms / beside}
+            details = {"protocol": FORMULA, "reference_ms": beside}
+            details |= dict.fromkeys(("ratio", "ratio_low", "ratio_high"), ms / beside)
             artifact = hashlib.sha256(path.read_bytes()).hexdigest()
             measurements.append(
                 Measurement(
@@ -77,11 +78,10 @@ def work(path: Path) -> tuple[int, int]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DeviceError(f"{path} is not an ONNX file that can be read: {reason} Export it again.") from error
     shapes = _shapes(model.graph)
-    try:
-        macs = sum(_macs(node, shapes) for node in model.graph.node)
-    except KeyError as error:
-        raise DeviceError(f"{path.name} does not say the shape of {error}. Export it with batch 1.") from error
-    return len(model.graph.node), macs
+    unknown = sorted(name for name, shape in shapes.items() if 0 in shape)
+    if unknown:
+        raise DeviceError(f"{path.name} does not fix the shape of {unknown[0]}. Export it with batch 1.")
+    return len(model.graph.node), sum(_macs(node, shapes) for node in model.graph.node)
 
 
 def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
@@ -90,7 +90,7 @@ def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
         value.name: tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
         for value in (*graph.input, *graph.value_info, *graph.output)
     }
-    return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    return {tensor.name: tuple(tensor.dims) or (1,) for tensor in graph.initializer} | shapes
 
 
 def _macs(node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]) -> int:

@@ -27,11 +27,14 @@ class Normalised(nn.Module):
 
 
 def exportable(network: nn.Module, normalisation: Normalisation, channels: int) -> Normalised:
-    """A copy of `network` in eval mode and float32 behind its normalisation. Raises ExportError if that has no meaning."""
+    """A copy of `network` in eval mode and float32 behind its normalisation.
+
+    Raises: ExportError: if the normalisation does not fit.
+    """
     mean, std = normalisation
     if not len(mean) == len(std) == channels:
         raise ExportError(f"the normalisation needs {channels} means and stds, got {len(mean)} and {len(std)}.")
     if min(std) <= 0:
         raise ExportError(f"every std must be positive, got {min(std)}. Use 1.0 for a constant channel.")
     whole = Normalised(copy.deepcopy(network), normalisation).eval().float()
-    return whole.requires_grad_(False).to(memory_format=torch.contiguous_format)
+    return whole.requires_grad_(False)

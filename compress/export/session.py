@@ -60,7 +60,7 @@ def logits(path: Path, x: np.ndarray) -> np.ndarray:
     if list(x.shape[1:]) != list(given.shape[1:]):
         raise ExportError(f"{path.name} takes images of shape {tuple(given.shape[1:])}, got {x.shape[1:]}.")
     x = np.ascontiguousarray(x, dtype=np.float32)
-    rows = [session.run(None, {given.name: x[i : i + 1]})[0] for i in range(len(x))]
+    rows = [np.asarray(session.run(None, {given.name: x[i : i + 1]})[0]) for i in range(len(x))]
     width = session.get_outputs()[0].shape[-1]
     return np.concatenate(rows) if rows else np.zeros((0, width), np.float32)
 

@@ -15,8 +15,18 @@ MAX_PASSES = 5
 
 
 def write_tidy(model: onnx.ModelProto, path: Path) -> Path:
-    """Simplify, strip and write a model that was just exported. Raises ExportError if it is no valid model."""
-    return write(strip(simplify(model)), path)
+    """Simplify, strip and write a model that was just exported.
+
+    Raises: ExportError: if it is no valid model, or its shapes are not fixed.
+    """
+    simple = simplify(model)
+    for value in (*simple.graph.input, *simple.graph.output):
+        if not all(size.dim_value for size in value.type.tensor_type.shape.dim):
+            raise ExportError(
+                f"the shape of the file's {value.name} depends on the pixels. "
+                "Build the block from layers with static shapes that torch.onnx.export knows."
+            )
+    return write(strip(simple), path)
 
 
 def write(model: onnx.ModelProto, path: Path) -> Path:
@@ -60,8 +70,9 @@ def _simplify_once(model: onnx.ModelProto) -> onnx.ModelProto:
         try:
             ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions have no common ancestor but Exception
+            reason = (str(error).splitlines() or [""])[0]
             raise ExportError(
-                f"ONNX Runtime does not take the exported network: {error}. "
+                f"ONNX Runtime does not take the exported network: {reason} "
                 "Build the block from layers with static shapes, or update onnxruntime."
             ) from error
         return onnx.load(file)

@@ -82,7 +82,7 @@ def _quantized(
     quantization.quantize_static(
         prepared,
         quantized,
-        _Images(name, calibration),
+        _Images(name, calibration),  # type: ignore[arg-type]  (the class it asks for is this one method)
         quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=list(OPERATORS),
         per_channel=True,
