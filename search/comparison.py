@@ -15,9 +15,9 @@ Outcome = Literal["won", "lost", "trade", "even"]
 
 @dataclass(frozen=True)
 class Model:
-    """A variant with what is known of it. accuracy and loss: on validation, through the exported file where there is one.
+    """A variant with what is known of it. accuracy, loss: on validation, through the exported file where there is one.
 
-    `latencies` by name (latency_ms@here); `chain` is the id of the first variant of its chain, `base` of the one before.
+    `latencies` by name (latency_ms@here); `chain` is the id of the first variant of its chain, `base` of the last.
     """
 
     id: int
@@ -91,7 +91,7 @@ def rivals(found: Sequence[Model]) -> tuple[Model, ...]:
 
 
 def best_shipped(found: Sequence[Model]) -> Model | None:
-    """Of the shipped models the one with the least validation loss: limits are kept by all of them, so quality decides."""
+    """Of the shipped models the one with the least validation loss: all keep the limits, so quality decides."""
     shipped = [model for model in found if model.is_shipped]
     return min(shipped, key=lambda m: (m.loss.value if m.loss else math.inf, m.id), default=None)
 

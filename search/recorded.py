@@ -39,7 +39,7 @@ class DeviceSeen:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One study as recorded. `measurements` holds all that this study measured, whatever of; `events` all but progress."""
+    """One study as recorded. `measurements`: all that this study measured, whatever of; `events`: all but progress."""
 
     study: StudyRecord
     trials: tuple[TrialRecord, ...]
@@ -107,7 +107,7 @@ def read_lines(engine: Engine) -> list[StudyLine]:
         )
         counts = [tuple(row) for row in session.execute(counted)]
         kept = select(VariantRow.study_id, func.count()).where(VariantRow.is_shipped).group_by(VariantRow.study_id)
-        shipped = {study_id: n for study_id, n in session.execute(kept)}
+        shipped = {row[0]: row[1] for row in session.execute(kept)}
         lines = []
         for row in session.scalars(select(StudyRow).order_by(StudyRow.id.desc())):
             trials: dict[str, int] = {}

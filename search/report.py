@@ -19,7 +19,12 @@ from search.report_charts import calibration_svg, front_svg
 from search.report_tables import baselines_table, steps_table
 from search.summary import Quantity, Summary, summarise
 
-WON = {"won": "Yes", "lost": "No", "trade": "In part", "even": "Not clearly"}
+CAPTION = (
+    "Filled marks were measured, hollow ones predicted; bars are 95 % intervals. A line is a front: what it dominates "
+    "lies above and to the right, and only measured networks within the limits enter it. Networks on the front have "
+    "the supernet's weights; shipped ones and baselines were trained on, so they lie lower."
+)
+WON = {"won": "yes", "lost": "no", "trade": "in part", "even": "not clearly"}
 
 
 def write_report(engine: Engine, name: str, out: Path) -> Path:
@@ -49,11 +54,7 @@ def report_html(recorded: Recorded) -> str:
         headline=_headline(found, recorded),
         front_about=_front_about(summary),
         front=front_svg(summary, found),
-        front_caption=(
-            "Filled marks were measured, hollow ones predicted; bars are 95 % intervals. A line is a front: what it dominates "
-            "lies above and to the right, and only measured networks within the limits enter it. Networks on the front have the "
-            "supernet's weights; shipped ones and baselines were trained on, so they lie lower."
-        ),
+        front_caption=CAPTION,
         coverage=_coverage(summary),
         steps=steps_table(chains(found)) if chains(found) else '<p class="empty">No winner has been developed yet.</p>',
         baselines=baselines_table(chains(found, "baseline")),
@@ -102,7 +103,8 @@ def _headline(found: Sequence[Model], recorded: Recorded) -> str:
         ("parameters", words.count(shipped.params), "", f"{words.count(shipped.macs)} multiply-accumulates"),
     ]
     cells = "".join(
-        f"<div><dt>{escape(title)}</dt><dd>{escape(value)}<small>{escape(' '.join(filter(None, (interval, more))))}</small></dd></div>"
+        f"<div><dt>{escape(title)}</dt><dd>{escape(value)}<small>{escape(f'{interval} {more}'.strip())}</small></dd>"
+        "</div>"
         for title, value, interval, more in facts
     )
     return (
@@ -121,8 +123,8 @@ def _verdicts(comparisons: Sequence[Comparison]) -> str:
     if not comparisons:
         return ""
     items = "".join(f'<li class="{c.outcome}">{escape(c.sentence)}</li>' for c in comparisons)
-    answers = ", ".join(f"{WON[c.outcome].lower()} against the {escape(c.baseline.name)}" for c in comparisons)
-    return f'<h2 style="margin-top:22px">Was it worth searching? {answers[:1].upper() + answers[1:]}.</h2><ul class="verdicts">{items}</ul>'
+    answers = ", ".join(f"{WON[c.outcome]} against the {escape(c.baseline.name)}" for c in comparisons)
+    return f'<h2 class="more">Was it worth searching? {_capital(answers)}.</h2><ul class="verdicts">{items}</ul>'
 
 
 def _front_about(summary: Summary) -> str:
@@ -131,8 +133,8 @@ def _front_about(summary: Summary) -> str:
     measured = sum(p.is_measured for p in search), sum(p.is_measured for p in random)
     failed = f" {len(summary.failed)} more failed." if summary.failed else ""
     return escape(
-        f"{len(search)} architectures of the search ({measured[0]} measured, the rest predicted) and {len(random)} random ones "
-        f"({measured[1]} measured), screened by the same rules.{failed}"
+        f"{len(search)} architectures of the search ({measured[0]} measured, the rest predicted) and {len(random)} "
+        f"random ones ({measured[1]} measured), screened by the same rules.{failed}"
     )
 
 
@@ -142,8 +144,8 @@ def _coverage(summary: Summary) -> str:
         return ""
     corners = "; ".join(f"{name} from {cover.ideal[name]:.3g} to {cover.reference[name]:.3g}" for name in cover.ideal)
     return (
-        f'<p>{escape(cover.sentence)}</p><p class="about">Hypervolume, as a share of the box {escape(corners)}: from the best value '
-        "on either front to the worst plus a tenth of the range.</p>"
+        f'<p>{escape(cover.sentence)}</p><p class="about">Hypervolume, as a share of the box {escape(corners)}: '
+        "from the best value on either front to the worst plus a tenth of the range.</p>"
     )
 
 
@@ -163,9 +165,10 @@ def _error(pairs: Sequence[tuple[Quantity, Quantity]]) -> str:
     errors = sorted(abs(predicted.value / measured.value - 1) for predicted, measured in pairs)
     low = sum(predicted.value < measured.value for predicted, measured in pairs)
     return (
-        f"{len(pairs)} networks were told to the search with a predicted latency and measured later. Half of the predictions were "
-        f"within {100 * errors[len(errors) // 2]:.1f} % of the measurement, the worst was off by {100 * errors[-1]:.1f} %; "
-        f"{low} were too low. They were measured because they looked good, so low predictions are over-represented."
+        f"{len(pairs)} networks were told to the search with a predicted latency and measured later. Half of the "
+        f"predictions were within {100 * errors[len(errors) // 2]:.1f} % of the measurement, the worst was off by "
+        f"{100 * errors[-1]:.1f} %; {low} were too low. They were measured because they looked good, so low "
+        "predictions are over-represented."
     )
 
 
@@ -184,7 +187,8 @@ def _reproduce(recorded: Recorded) -> str:
     study = recorded.study
     facts = {"seed": study.seed, "data, sha256": study.data_hash, "configuration, sha256": study.config_hash}
     command = "search launch space.yaml          # with the configuration below saved as space.yaml\nsearch export "
-    return f"{_plain(facts)}<pre>{escape(command + study.name)} --out export</pre><pre>{escape(config_yaml(study.config))}</pre>"
+    commands = f"{escape(command + study.name)} --out export"
+    return f"{_plain(facts)}<pre>{commands}</pre><pre>{escape(config_yaml(study.config))}</pre>"
 
 
 def _plain(facts: Mapping[str, Any]) -> str:
@@ -198,3 +202,7 @@ def _shown(value: Any) -> str:
 
 def _data(data: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_shown(value)}" for key, value in data.items())
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

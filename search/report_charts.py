@@ -8,21 +8,25 @@ from search.comparison import Model, rivals
 from search.summary import Point, Quantity, Summary
 from search.words import title
 
-STYLE = """
-.lathe{--paper:#fff;--ink:#1b1f24;--soft:#5b6570;--rule:#e4e8ec;--search:#0067a8;--random:#c2570c;--ship:#00795c}
-.lathe text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink)}
-.lathe .paper{fill:var(--paper)}.lathe .soft{fill:var(--soft)}.lathe .strong{font-weight:600}
-.lathe .grid{stroke:var(--rule);stroke-width:1}.lathe .frame{stroke:var(--soft);stroke-width:1}
-.lathe .search{color:var(--search)}.lathe .random{color:var(--random)}.lathe .ship{color:var(--ship)}.lathe .base{color:var(--ink)}
-.lathe .dot{fill:currentColor;stroke:var(--paper);stroke-width:.8}.lathe .faint{opacity:.45}
-.lathe .hollow{fill:var(--paper);stroke:currentColor;stroke-width:1.3;opacity:.6}
-.lathe .bar{stroke:currentColor;stroke-width:1.1;opacity:.55}.lathe .line{stroke:currentColor;stroke-width:2;fill:none;stroke-linejoin:round}
-.lathe .thin{stroke:currentColor;stroke-width:1.4;fill:none;stroke-dasharray:2 4;stroke-linecap:round}
-.lathe .limit{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:7 4}.lathe .mark{fill:currentColor;stroke:var(--paper);stroke-width:1.5}
-.lathe text.search,.lathe text.random,.lathe text.ship{fill:currentColor}
-.lathe .halo{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
-@media (prefers-color-scheme:dark){.lathe{--paper:#14171a;--ink:#e8ebee;--soft:#98a2ac;--rule:#2a3036;--search:#5bb4f0;--random:#f0a04b;--ship:#3fcf9f}}
-@media print{.lathe{--paper:#fff;--ink:#1b1f24;--soft:#5b6570;--rule:#e4e8ec;--search:#0067a8;--random:#c2570c;--ship:#00795c}}
+LIGHT = "--paper:#fff;--ink:#1b1f24;--soft:#5b6570;--rule:#e4e8ec;--search:#0067a8;--random:#c2570c;--ship:#00795c"
+DARK = "--paper:#14171a;--ink:#e8ebee;--soft:#98a2ac;--rule:#2a3036;--search:#5bb4f0;--random:#f0a04b;--ship:#3fcf9f"
+STYLE = f"""
+.lathe{{{LIGHT}}}
+.lathe text{{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink)}}
+.lathe .paper{{fill:var(--paper)}}.lathe .soft{{fill:var(--soft)}}.lathe .strong{{font-weight:600}}
+.lathe .grid{{stroke:var(--rule);stroke-width:1}}.lathe .frame{{stroke:var(--soft);stroke-width:1}}
+.lathe .search{{color:var(--search)}}.lathe .random{{color:var(--random)}}
+.lathe .ship{{color:var(--ship)}}.lathe .base{{color:var(--ink)}}
+.lathe .dot{{fill:currentColor;stroke:var(--paper);stroke-width:.8}}.lathe .faint{{opacity:.45}}
+.lathe .hollow{{fill:var(--paper);stroke:currentColor;stroke-width:1.3;opacity:.6}}
+.lathe .bar{{stroke:currentColor;stroke-width:1.1;opacity:.55}}
+.lathe .line{{stroke:currentColor;stroke-width:2;fill:none;stroke-linejoin:round}}
+.lathe .thin{{stroke:currentColor;stroke-width:1.4;fill:none;stroke-dasharray:2 4;stroke-linecap:round}}
+.lathe .limit{{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:7 4}}
+.lathe .mark{{fill:currentColor;stroke:var(--paper);stroke-width:1.5}}.lathe text.ship{{fill:currentColor}}
+.lathe .halo{{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}}
+@media (prefers-color-scheme:dark){{.lathe{{{DARK}}}}}
+@media print{{.lathe{{{LIGHT}}}}}
 """
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 26.0, 64.0, 58.0
 
@@ -77,9 +81,8 @@ def calibration_svg(pairs: Sequence[tuple[Quantity, Quantity]], name: str, side:
     inside = (LEFT, 36.0, side - RIGHT, side - BOTTOM)
     parts = _grid(x, y, inside)
     parts.append(f'<text x="{LEFT - 40}" y="16" class="strong">measured {escape(title(name))}</text>')
-    parts.append(
-        f'<text x="{(LEFT + side - RIGHT) / 2:.1f}" y="{side - 18}" text-anchor="middle" class="strong">predicted</text>'
-    )
+    middle = (LEFT + side - RIGHT) / 2
+    parts.append(f'<text x="{middle:.1f}" y="{side - 18}" text-anchor="middle" class="strong">predicted</text>')
     parts.append(f'<g class="base">{_line("thin", (x(x.low), y(x.low)), (x(x.high), y(x.high)))}</g>')
     for predicted, measured in pairs:
         across, up = x(predicted.value), y(measured.value)
@@ -115,7 +118,8 @@ def _frame(x: Axis, y: Axis, x_name: str, y_name: str, inside: Box, summary: Sum
         f'<text x="{left - 44:g}" y="22" class="strong">{escape(_capital(title(y_name)))}'
         f'<tspan class="soft" font-weight="400">{scale[1]}; {better} is better</tspan></text>',
         f'<text x="{(left + right) / 2:g}" y="{bottom + 44:g}" text-anchor="middle" class="strong">'
-        f'{escape(_capital(title(x_name)))}<tspan class="soft" font-weight="400">{scale[0]}; lower is better</tspan></text>',
+        f'{escape(_capital(title(x_name)))}<tspan class="soft" font-weight="400">{scale[0]}; lower is better</tspan>'
+        "</text>",
     ]
 
 
@@ -154,9 +158,8 @@ def _limit_line(x: Axis, limit: float | None, is_shown: bool, inside: Box) -> li
         return []
     _, top, right, bottom = inside
     if not is_shown:
-        return [
-            f'<text class="soft halo" x="{right - 4:g}" y="{bottom - 8:g}" text-anchor="end">limit {limit:g} is further right</text>'
-        ]
+        place = f'x="{right - 4:g}" y="{bottom - 8:g}" text-anchor="end"'
+        return [f'<text class="soft halo" {place}>limit {limit:g} is further right</text>']
     at = x(limit)
     label = f'<text class="soft halo" x="{at - 6:.1f}" y="{top + 12:g}" text-anchor="end">limit {limit:g}</text>'
     return [_line("limit", (at, top), (at, bottom)), label]
@@ -166,7 +169,8 @@ def _point(point: Point, x: Axis, y: Axis, x_name: str, y_name: str) -> list[str
     across, up = _value(point, x_name), _value(point, y_name)
     colour = "random" if point.origin == "random" else "search"
     faint = "" if point.on_front or not point.is_measured else " faint"
-    hint = f"trial {point.number}: {y_name} {up.value:.3g}, {x_name} {across.value:.3g} ({across.kind}); {point.description}"
+    values = f"{y_name} {up.value:.3g}, {x_name} {across.value:.3g} ({across.kind})"
+    hint = f"trial {point.number}: {values}; {point.description}"
     bars = (
         _bars(across, up, x, y)
         if point.on_front
@@ -211,7 +215,8 @@ def _model(
     hint = f"{words}: {y_name} {up.value:.3g}, {x_name} {across.value:.3g}; {model.description}"
     return [
         f'<g class="{colour}"><title>{escape(hint)}</title>{_bars(across, up, x, y)}{_shape(shape, *at)}'
-        f'<text class="{colour} strong halo" x="{label_x:.1f}" y="{label_y:.1f}" text-anchor="{anchor}">{escape(words)}</text></g>'
+        f'<text class="{colour} strong halo" x="{label_x:.1f}" y="{label_y:.1f}" text-anchor="{anchor}">'
+        f"{escape(words)}</text></g>"
     ]
 
 

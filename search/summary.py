@@ -74,7 +74,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Summary:
-    """The trials' side of a study. `front` and `random_front` hold measured points only, in order of the first objective."""
+    """The trials' side of a study. Both fronts hold measured points only, in order of the first objective."""
 
     objectives: tuple[Objective, ...]
     limits: Mapping[str, float]
@@ -92,7 +92,7 @@ def summarise(recorded: Recorded) -> Summary:
     limits = limits_of(recorded.study.config)
     known = latencies(recorded)
     done = [trial for trial in recorded.trials if trial.state == "done"]
-    points = [_point(trial, known, limits) for trial in done]
+    points = [_point(trial, known, limits, [o.name for o in objectives]) for trial in done]
     fronts = {
         origin: _front([p for p in points if (p.origin == "random") == (origin == "random")], objectives)
         for origin in ("search", "random")
@@ -173,7 +173,10 @@ def cover(search: Sequence[Point], random: Sequence[Point], objectives: Sequence
 
 
 def _coverage_sentence(search: float, random: float) -> str:
-    said = f"The front of the search covers {search:.3f} of the box that both fronts span, that of random networks {random:.3f}"
+    said = (
+        f"The front of the search covers {search:.3f} of the box that both fronts span, "
+        f"that of random networks {random:.3f}"
+    )
     if abs(search - random) < 0.01:
         return f"{said}: no difference worth the name."
     winner = "the search won" if search > random else "the search did not win"
@@ -190,9 +193,13 @@ def _front(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Poi
     return [able[index] for index in front([_values(point, objectives) for point in able])]
 
 
-def _point(trial: TrialRecord, known: Mapping[Key, Quantity], limits: Mapping[str, float]) -> Point:
+def _point(
+    trial: TrialRecord, known: Mapping[Key, Quantity], limits: Mapping[str, float], first: Sequence[str]
+) -> Point:
+    """`first`: the values that come first, in this order."""
     values = {}
-    for name, value in trial.values.items():
+    for name in [*(n for n in first if n in trial.values), *(n for n in trial.values if n not in first)]:
+        value = trial.values[name]
         evaluation = evaluation_of(trial.evaluations, name, "validation")
         told = Quantity(value, value, value, trial.kinds[name])
         better = known.get((trial.architecture_id, name))

@@ -1,0 +1,1 @@
+"""The studies in a browser: read-only, on this machine."""

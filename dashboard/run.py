@@ -1,0 +1,25 @@
+"""The command line that serves the dashboard on this machine."""
+
+import sys
+from pathlib import Path
+
+
+def command(url: str, port: int = 8501, host: str = "127.0.0.1") -> list[str]:
+    """`streamlit run` on the database at `url`: headless, no telemetry, no file watching, nothing to deploy.
+
+    Raises ImportError if Streamlit is not installed: it comes with the extra `dashboard`.
+    """
+    import streamlit  # noqa: F401  (said here, in words, rather than by a child process)
+
+    options = {
+        "server.port": str(port),
+        "server.address": host,
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "theme.primaryColor": "#0067a8",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py")), *flags, "--", url]
