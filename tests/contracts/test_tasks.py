@@ -1,0 +1,72 @@
+"""What every task owes: images with labels, the same for the same config, in parts that do not overlap."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from spaces.tasks import TASKS, Data, Digits, Parquet, Task
+from spaces.tasks.data import Split
+from tests.spaces.parquet_files import pictures, write
+
+
+def parquet(folder: Path, seed: int) -> Task:
+    file = folder / "train.parquet"
+    if not file.exists():
+        write(file, pictures(40), [i % 4 for i in range(40)])
+    return Parquet(str(file), seed=seed)
+
+
+# How to make one of each kind for a seed. A task that is not here fails the first test below: add it.
+MAKE: dict[str, Callable[[Path, int], Task]] = {
+    "digits": lambda _, seed: Digits(seed=seed),
+    "parquet": parquet,
+}
+EVERY = pytest.mark.parametrize("kind", TASKS.names())
+
+
+def images(split: Split) -> list[bytes]:
+    return sorted(image.numpy().tobytes() for image in split.x)
+
+
+def parts(data: Data) -> list[Split]:
+    return [data.train, data.validation, data.read_test()]
+
+
+@EVERY
+def test_the_kind_is_what_its_name_gives(kind: str, tmp_path: Path) -> None:
+    assert isinstance(MAKE[kind](tmp_path, 0), TASKS.get(kind))  # type: ignore[arg-type]
+
+
+@EVERY
+def test_every_part_holds_images_of_one_shape_and_labels_of_known_classes(kind: str, tmp_path: Path) -> None:
+    data = MAKE[kind](tmp_path, 0).load()
+    for part in parts(data):
+        assert len(part.x) == len(part.y) > 0
+        assert part.x.shape[1:] == data.input_shape and part.x.dtype == torch.float32 and part.x.isfinite().all()
+        assert part.y.dtype == torch.int64 and part.y.min() >= 0 and part.y.max() < len(data.classes)
+    assert len(data.mean) == len(data.std) == data.input_shape[0] and min(data.std) > 0
+    assert len(data.digest) == 64
+
+
+@EVERY
+def test_the_same_config_gives_the_same_data_and_another_seed_another_split(kind: str, tmp_path: Path) -> None:
+    one, same, other = (MAKE[kind](tmp_path, seed).load() for seed in (0, 0, 1))
+    assert one.digest == same.digest != other.digest
+    assert all(torch.equal(a.x, b.x) and torch.equal(a.y, b.y) for a, b in zip(parts(one), parts(same), strict=True))
+    assert images(one.validation) != images(other.validation)
+
+
+@EVERY
+def test_no_image_is_in_two_parts(kind: str, tmp_path: Path) -> None:
+    data = MAKE[kind](tmp_path, 0).load()
+    found = [set(images(part)) for part in parts(data)]
+    assert not found[0] & found[1] and not found[0] & found[2] and not found[1] & found[2]
+
+
+@EVERY
+def test_statistics_are_those_of_the_training_part_alone(kind: str, tmp_path: Path) -> None:
+    data = MAKE[kind](tmp_path, 0).load()
+    torch.testing.assert_close(torch.tensor(data.mean), data.train.x.mean((0, 2, 3)))
+    torch.testing.assert_close(torch.tensor(data.std), data.train.x.std((0, 2, 3)))
