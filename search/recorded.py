@@ -105,7 +105,7 @@ def read_lines(engine: Engine) -> list[StudyLine]:
         counted = select(TrialRow.study_id, TrialRow.origin, TrialRow.state, func.count()).group_by(
             TrialRow.study_id, TrialRow.origin, TrialRow.state
         )
-        counts = [tuple(row) for row in session.execute(counted)]
+        counts: list[tuple[int, str, str, int]] = [(r[0], r[1], r[2], r[3]) for r in session.execute(counted)]
         kept = select(VariantRow.study_id, func.count()).where(VariantRow.is_shipped).group_by(VariantRow.study_id)
         shipped = {row[0]: row[1] for row in session.execute(kept)}
         lines = []

@@ -61,13 +61,30 @@ class Page:
 
     def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
         """Until the page's visible text holds `text`. Raises TimeoutError with what it shows instead."""
+        self._until(f"(document.body?.innerText ?? '').includes({json.dumps(text)})", repr(text), timeout_s)
+
+    def wait_for_element(self, selector: str, timeout_s: float = 60.0) -> None:
+        """Until a CSS selector finds something. Raises TimeoutError with the page's text."""
+        self._until(f"document.querySelector({json.dumps(selector)}) !== null", selector, timeout_s)
+
+    def _until(self, expression: str, wanted: str, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            shown = self.ask("document.body ? document.body.innerText : ''") or ""
-            if text in shown:
-                return
+        while not self.ask(expression):
+            if time.monotonic() > until:
+                shown = self.ask("document.body ? document.body.innerText : ''") or ""
+                raise TimeoutError(f"no {wanted} on the page, but: {shown[:800]}")
             time.sleep(0.2)
-        raise TimeoutError(f"no {text!r} on the page, but: {shown[:800]}")
+
+    def click(self, selector: str) -> None:
+        """Press the mouse in the middle of the first element that the CSS selector finds."""
+        found = self.ask(
+            f"(() => {{ const b = document.querySelector({json.dumps(selector)})?.getBoundingClientRect();"
+            " return b ? [b.left + b.width / 2, b.top + b.height / 2] : null })()"
+        )
+        assert found, f"nothing matches {selector}"
+        for kind, button in (("mouseMoved", "none"), ("mousePressed", "left"), ("mouseReleased", "left")):
+            place = {"x": found[0], "y": found[1], "button": button, "clickCount": 1}
+            self.call("Input.dispatchMouseEvent", type=kind, **place)
 
     def picture(self, path: Path, full: bool = False) -> Path:
         """Save a screenshot as PNG; with `full` of the whole page."""
