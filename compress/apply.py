@@ -1,14 +1,20 @@
 """Running a recipe: each step's file is evaluated and measured, and kept only if it is worth keeping."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from compress.context import Context
 from compress.evaluate import Quality, accuracy_drop, evaluate_file
-from compress.export import EXPORTERS
+from compress.export.normalised import exportable
+from compress.export.onnx import trace
+from compress.export.refill import refilled
+from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
 from compress.quantize.int8 import quantize_static
 from compress.recipe import Step, StepError
@@ -33,7 +39,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A step that was tried: what came out, and whether it is kept. `variant` is None if the step could not be taken."""
+    """A step that was tried: what came out, and whether it is kept. `variant` is None if it could not be taken."""
 
     step: str
     config: Mapping[str, Any]
@@ -46,7 +52,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Budget:
-    """max_drop: points of accuracy against the start of the recipe. limits: by name, of params, macs, peak_bytes,
+    """max_drop: points of accuracy against the best variant of the chain so far. limits: by name, of params, macs, peak_bytes,
     size_bytes and latency_ms (on the one device that measures here)."""
 
     max_drop: float
@@ -54,23 +60,39 @@ class Budget:
 
 
 def file_of(variant: Variant, context: Context) -> Path:
-    """The exported file of a variant, made once: the float ONNX file, quantized where the variant says so."""
-    known = context.files.get((id(variant.network), variant.precision))
-    if known is not None:
-        return known
-    number = len(context.files)
-    float_path = context.files.get((id(variant.network), "float32"))
-    if float_path is None:
-        float_path = context.folder / f"{number:03d}.onnx"
-        data = context.data
-        EXPORTERS.get("onnx")(variant.network, (data.mean, data.std), data.input_shape, float_path)
-        context.files[id(variant.network), "float32"] = float_path
+    """The exported file of a variant, made once: the float ONNX file, quantized where the variant says so.
+
+    A graph is exported once an architecture; other weights are filled into it.
+    """
+    float_path = _once(variant.network, "float32", context, lambda path: _write_float(variant, context, path))
     if variant.precision == "float32":
         return float_path
-    path = context.folder / f"{number:03d}.int8.onnx"
-    quantize_static(float_path, context.calibration(variant.quantization.images), path, variant.quantization)
-    context.files[id(variant.network), variant.precision] = path
+    images = context.calibration(variant.quantization.images)
+    return _once(
+        variant.network,
+        variant.precision,
+        context,
+        lambda path: quantize_static(float_path, images, path, variant.quantization),
+    )
+
+
+def _once(network: nn.Module, precision: str, context: Context, make: Callable[[Path], Path]) -> Path:
+    """The context keeps the network beside its file: a freed network's id would be given to another one."""
+    known = context.files.get((id(network), precision))
+    if known is not None:
+        return known[1]
+    path = make(context.folder / f"{uuid.uuid4().hex}.{precision}.onnx")
+    context.files[id(network), precision] = network, path
     return path
+
+
+def _write_float(variant: Variant, context: Context, path: Path) -> Path:
+    data = context.data
+    whole = exportable(variant.network, (data.mean, data.std), data.input_shape[0])
+    template = context.graphs.get(variant.arch.id)
+    if template is None:
+        template = context.graphs[variant.arch.id] = trace(whole, data.input_shape)
+    return write_tidy(refilled(template, whole), path)
 
 
 def find(variant: Variant, context: Context, measure: Measure) -> Findings:
@@ -93,7 +115,7 @@ def apply(
     A result is kept if it breaks no limit and no budget and nothing already there beats it on accuracy, latency and
     size together.
     """
-    start, kept = findings, [findings]
+    kept = [findings]
     for name, step in recipe:
         began = time.monotonic()
         try:
@@ -102,26 +124,32 @@ def apply(
         except StepError as error:
             yield Attempt(name, asdict(step), None, None, "rejected", str(error), time.monotonic() - began)  # type: ignore[call-overload]
             continue
-        verdict, reason = judge(start, kept, found, budget)
+        verdict, reason = judge(kept, found, budget)
         yield Attempt(name, asdict(step), changed, found, verdict, reason, time.monotonic() - began)  # type: ignore[call-overload]
         if verdict == "accepted":
             variant = changed
             kept.append(found)
 
 
-def judge(start: Findings, kept: Sequence[Findings], found: Findings, budget: Budget) -> tuple[str, str]:
-    """("accepted" | "rejected", why)."""
+def judge(kept: Sequence[Findings], found: Findings, budget: Budget) -> tuple[str, str]:
+    """("accepted" | "rejected", why). The accuracy is paired with the best that was kept, on the same images.
+
+    A loss is within the budget if its interval is, or if the interval holds the budget and the loss itself is within
+    it: a few hundred images cannot decide a fraction of a point, and the reason says so.
+    """
     change = describe_change(kept[-1], found)
     for name, value in values_of(found).items():
         if name in budget.limits and value > budget.limits[name]:
             return "rejected", f"breaks the limit {name} <= {budget.limits[name]:g} with {value:g}; {change}"
-    drop, low, high = accuracy_drop(start.quality, found.quality)
-    about = f"accuracy drop {drop:+.2f} points [{low:+.2f}, {high:+.2f}] against a budget of {budget.max_drop:g}"
-    if low > budget.max_drop or (drop > budget.max_drop and high > budget.max_drop):
-        return "rejected", f"{about}; {change}"
+    best = max(kept, key=lambda findings: findings.quality.accuracy)
+    drop, low, high = accuracy_drop(best.quality, found.quality)
+    about = f"accuracy {-drop:+.2f} points [{-high:+.2f}, {-low:+.2f}]"
+    if drop > budget.max_drop:
+        sure = "" if low > budget.max_drop else f" ({found.quality.n} images leave it open)"
+        return "rejected", f"{about} is below the budget of {-budget.max_drop:+g}{sure}; {change}"
     if any(beats(other, found) for other in kept):
         return "rejected", f"no more accurate, faster or smaller than what is there; {change}"
-    unsure = "" if high <= budget.max_drop else f" ({found.quality.n} images cannot exclude more)"
+    unsure = "" if high <= budget.max_drop else f" ({found.quality.n} images cannot exclude more than the budget)"
     return "accepted", f"{about}{unsure}; {change}"
 
 
@@ -154,8 +182,6 @@ def values_of(findings: Findings) -> dict[str, float]:
 def describe_change(before: Findings, after: Findings) -> str:
     """Speed and size against what was there: "1.24x faster, 0.31x the size"."""
     speed = before.latency.value / after.latency.value
-    if abs(speed - 1) < NOISE:
-        pace = "as fast"
-    else:
-        pace = f"{speed:.2f}x faster" if speed > 1 else f"{1 / speed:.2f}x slower"
+    pace = f"{speed:.2f}x faster" if speed > 1 else f"{1 / speed:.2f}x slower"
+    pace = "as fast" if abs(speed - 1) < NOISE else pace
     return f"{pace}, {after.size_bytes / before.size_bytes:.2f}x the size"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -15,8 +16,8 @@ from spaces.tasks import Data
 class Context:
     """data: of the study. teacher: a trained network to distill from, or None. folder: scratch space for files.
 
-    files: exported files by (network, precision), so that a network is exported once. before_step: called between
-    training steps; it may raise to stop.
+    before_step: called between training steps; it may raise to stop. files: exported files by (id of the network,
+    precision), with the network itself; graphs: exported graphs by architecture, to be filled with other weights.
     """
 
     data: Data
@@ -25,7 +26,8 @@ class Context:
     seed: int = 0
     progress: Progress | None = None
     before_step: Callable[[], None] | None = None
-    files: dict[tuple[int, str], Path] = field(default_factory=dict, compare=False)
+    files: dict[tuple[int, str], tuple[nn.Module, Path]] = field(default_factory=dict, compare=False)
+    graphs: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def calibration(self, images: int) -> np.ndarray:
         """(images, C, H, W) raw float32 pixels of the training part, the same ones for the same seed."""

@@ -4,15 +4,26 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from compress.devices.lock import shared
 from compress.recalibrate import IMAGES, recalibrate
 from spaces.tasks import Data
 
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (student logits, x, y) -> scalar
+
+class Batch(NamedTuple):
+    """x: (N, C, H, W) normalised and augmented. y: (N,). rows: (N,), which training images they are."""
+
+    x: Tensor
+    y: Tensor
+    rows: Tensor
+
+
+Loss = Callable[[Tensor, Batch], Tensor]  # (logits of the network in training, batch) -> scalar
 Progress = Callable[[float, str], None]  # (fraction done, what is seen now)
 
 
@@ -58,14 +69,14 @@ def learning_rate(training: Training, done: float) -> float:
     return training.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
-def batches(data: Data, batch: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(data: Data, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
     """Shuffled, augmented, normalised batches (x, y); the same for the same (seed, epoch). The rest is left out."""
     generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
     order = torch.randperm(len(data.train.y), generator=generator)
     size = min(batch, len(order))
     for start in range(0, len(order) - size + 1, size):
         rows = order[start : start + size]
-        yield data.normalise(augment(data.train.x[rows], data, generator)), data.train.y[rows]
+        yield Batch(data.normalise(augment(data.train.x[rows], data, generator)), data.train.y[rows], rows)
 
 
 def augment(x: Tensor, data: Data, generator: torch.Generator) -> Tensor:
@@ -86,7 +97,7 @@ def augment(x: Tensor, data: Data, generator: torch.Generator) -> Tensor:
 
 def hard_labels(smoothing: float = 0.0) -> Loss:
     """Cross-entropy with the labels."""
-    return lambda logits, _, y: cross_entropy(logits, y, label_smoothing=smoothing)
+    return lambda logits, batch: cross_entropy(logits, batch.y, label_smoothing=smoothing)
 
 
 def fit(
@@ -100,33 +111,36 @@ def fit(
 ) -> float:
     """Train `network` in place, recalibrate its BatchNorm, leave it in eval mode; returns the seconds it took.
 
-    before_step is called before every step: it may raise to stop, or wait. Raises: NonFiniteLoss: at the first step
+    before_step is called before every step and may raise to stop; a measurement that waits for the machine is let in
+    between two steps. Raises: NonFiniteLoss: at the first step
     whose loss is NaN or infinite.
     """
     started = time.monotonic()
     parameters = dict(network.named_parameters())
     optimizer = optimizer_for(parameters, training)
-    steps_per_epoch = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))
+    steps = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))
     network.train()
-    for epoch in range(training.epochs):
-        if progress_of(training, started, epoch) >= 1:
-            break
-        for step, (x, y) in enumerate(batches(data, training.batch, seed, epoch)):
-            done = progress_of(training, started, epoch + step / steps_per_epoch)
-            if done >= 1:
+    with shared("cpu") as let_measurers_in:
+        for epoch in range(training.epochs):
+            for index, batch in enumerate(batches(data, training.batch, seed, epoch)):
+                done = progress_of(training, started, epoch + index / steps)
+                if done >= 1:
+                    break
+                if before_step:
+                    before_step()
+                let_measurers_in()
+                set_learning_rate(optimizer, learning_rate(training, done))
+                optimizer.zero_grad()
+                value = loss(network(batch.x), batch)
+                check_finite(value, epoch * steps + index)
+                value.backward()
+                nn.utils.clip_grad_norm_(parameters.values(), training.clip)
+                optimizer.step()
+                if progress and index % 8 == 0:
+                    progress(done, f"loss {value.item():.3f}")
+            if progress_of(training, started, epoch + 1) >= 1:
                 break
-            if before_step:
-                before_step()
-            set_learning_rate(optimizer, learning_rate(training, done))
-            optimizer.zero_grad()
-            value = loss(network(x), x, y)
-            check_finite(value, epoch * steps_per_epoch + step)
-            value.backward()
-            nn.utils.clip_grad_norm_(parameters.values(), training.clip)
-            optimizer.step()
-            if progress and step % 8 == 0:
-                progress(done, f"loss {value.item():.3f}")
-    recalibrate(network, data.normalise(data.train.x[:IMAGES]))
+        recalibrate(network, data.normalise(data.train.x[:IMAGES]))
     network.eval()
     return time.monotonic() - started
 

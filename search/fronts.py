@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from search.measuring import measure_architecture
 from search.objectives import front, hypervolume
 from search.records import TrialRecord
-from search.screen import measure_architecture
 from search.study import Study
 
 

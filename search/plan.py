@@ -76,12 +76,12 @@ def estimate_seconds(config: StudyConfig) -> tuple[float, float, float]:
     space = config.space(data)
     supernet = build_supernet(space, config.search.seed).train()
     steps = max(1, len(data.train.y) // config.supernet.batch)
-    x, y = next(batches(data, config.supernet.batch, 0, 0))
+    batch = next(batches(data, config.supernet.batch, 0, 0))
     times = []
     for step in range(3):
         began = time.monotonic()
         archs = architectures_of(space, config.search.seed, step, config.supernet.between)
-        sandwich_step(supernet, archs, x, y, config.supernet, step)
+        sandwich_step(supernet, archs, batch, config.supernet, step)
         times.append(time.monotonic() - began)
     began = time.monotonic()
     network = supernet.extract(sample(space, random.Random(0)))

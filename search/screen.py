@@ -1,24 +1,17 @@
 """What a proposed architecture is worth with the supernet's weights, and what it costs on the device."""
 
-import tempfile
-from dataclasses import replace
-from pathlib import Path
-
 import torch
 
-from compress.artifact import sha256_of
-from compress.devices import DEVICES, fingerprint_of
 from compress.evaluate import Quality, evaluate
-from compress.export.screening import export_for_screening
-from compress.measurement import Kind, Measurement
+from compress.measurement import Kind
 from compress.recalibrate import IMAGES, recalibrate
+from search.measuring import measure_architecture
 from search.objectives import dominates, minimised
 from search.propose import Proposal
 from search.records import Evaluation, TrialRecord
 from search.study import Study, architecture_record
 from search.supernet import Supernet
 from spaces.architecture import Architecture
-from spaces.network import build
 
 
 def screen(proposal: Proposal, supernet: Supernet, study: Study, origin: str = "search") -> TrialRecord:
@@ -92,8 +85,8 @@ def cost(arch: Architecture, device: str, values: dict[str, float], study: Study
 
 
 def reserve(study: Study) -> int:
-    """Exports kept back for the final front and for the random baseline's."""
-    return max(2, (study.config.search.exports - study.config.search.calibration) // 2)
+    """Exports kept back for the final front and for the random baseline's: a quarter, at least 4."""
+    return max(4, study.config.search.exports // 4)
 
 
 def may_matter(low_ms: float, high_ms: float, device: str, values: dict[str, float], study: Study) -> bool:
@@ -107,58 +100,3 @@ def may_matter(low_ms: float, high_ms: float, device: str, values: dict[str, flo
         best.setdefault(objective.name, 0.0)  # a device not asked yet: as if it cost nothing
     optimistic = minimised(study.config.objectives, best)
     return not any(dominates(study.point(trial), optimistic) for trial in study.of("search") if trial.state == "done")
-
-
-def measure_architecture(arch: Architecture, device: str, study: Study, exporter: str = "screening") -> Measurement:
-    """Export with fresh weights (latency does not depend on them), measure beside the reference, record.
-
-    exporter: `screening` is fast and within a few percent, `onnx` is what ships. Raises: DeviceError.
-    """
-    with tempfile.TemporaryDirectory(dir=study.folder) as folder:
-        path = _export(arch, exporter, Path(folder) / "candidate.onnx", study)
-        measurement = measure_file(path, device, study)
-    measurement = replace(measurement, details={**measurement.details, "exporter": exporter})
-    row = architecture_record(arch)
-    study.ledger.add_architecture(row.id, row.json, row.params, row.macs, row.peak_bytes)
-    study.ledger.record_measurements(study.id, arch.id, None, [measurement])
-    study.measured[arch.id, device] = measurement
-    study.exports += 1
-    return measurement
-
-
-def measure_file(path: Path, device: str, study: Study) -> Measurement:
-    """Measure a file beside the reference, unless this very file was measured on this very device before."""
-    spec = study.config.devices[device]
-    known = study.ledger.known_measurement(sha256_of(path), fingerprint_of(spec), "latency_ms")
-    if known is not None:
-        return replace(known, device=device)
-    describe_device(study, device)
-    (found,) = spec.measure([path], reference_file(study), device)
-    return found
-
-
-def describe_device(study: Study, device: str) -> None:
-    """Write what a device is, so that its measurements can point to it."""
-    spec = study.config.devices[device]
-    kind = next(name for name, entry in DEVICES.items() if isinstance(spec, entry))  # type: ignore[arg-type]
-    study.ledger.add_device(fingerprint_of(spec), device, kind, spec.fingerprint())
-
-
-def reference_file(study: Study) -> Path:
-    """The file that every measurement is made beside: the hand-made network of the space, made once a run."""
-    from search.baselines import hand_made
-
-    path = study.folder / "reference.onnx"
-    if not path.exists():
-        _export(hand_made(study.space), "screening", path, study)
-    return path
-
-
-def _export(arch: Architecture, exporter: str, path: Path, study: Study) -> Path:
-    from compress.export import EXPORTERS
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = build(arch).eval()
-    export = export_for_screening if exporter == "screening" else EXPORTERS.get(exporter)
-    return export(network, (study.data.mean, study.data.std), study.data.input_shape, path)

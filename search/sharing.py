@@ -11,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
 
+from compress.devices.lock import shared
 from compress.train import (
+    Batch,
     Progress,
     Training,
     batches,
@@ -76,43 +78,42 @@ def train_supernet(
     started = time.monotonic() - used_s
     steps = max(1, len(data.train.y) // min(config.batch, len(data.train.y)))
     supernet.train()
-    for epoch in range(first_epoch, config.epochs):
-        if progress_of(config, started, epoch) >= 1:
-            break
-        for index, (x, y) in enumerate(batches(data, config.batch, seed, epoch)):
-            done = progress_of(config, started, epoch + index / steps)
-            if done >= 1:
+    with shared("cpu") as let_measurers_in:
+        for epoch in range(first_epoch, config.epochs):
+            if progress_of(config, started, epoch) >= 1:
                 break
-            if before_step:
-                before_step()
-            set_learning_rate(optimizer, learning_rate(config, done))
-            optimizer.zero_grad()
-            step = epoch * steps + index
-            value = sandwich_step(
-                supernet, architectures_of(supernet.space, seed, step, config.between), x, y, config, step
-            )
-            nn.utils.clip_grad_norm_(parameters.values(), config.clip)
-            optimizer.step()
-            if progress:
-                progress(done, f"epoch {epoch + 1}/{config.epochs}  loss {value:.3f}")
-        if save:
-            save(epoch + 1, _checkpoint(supernet, optimizer, epoch + 1, time.monotonic() - started))
+            for index, batch in enumerate(batches(data, config.batch, seed, epoch)):
+                done = progress_of(config, started, epoch + index / steps)
+                if done >= 1:
+                    break
+                if before_step:
+                    before_step()
+                let_measurers_in()
+                set_learning_rate(optimizer, learning_rate(config, done))
+                optimizer.zero_grad()
+                step = epoch * steps + index
+                archs = architectures_of(supernet.space, seed, step, config.between)
+                value = sandwich_step(supernet, archs, batch, config, step)
+                nn.utils.clip_grad_norm_(parameters.values(), config.clip)
+                optimizer.step()
+                if progress:
+                    progress(done, f"epoch {epoch + 1}/{config.epochs}  loss {value:.3f}")
+            if save:
+                save(epoch + 1, _checkpoint(supernet, optimizer, epoch + 1, time.monotonic() - started))
     supernet.eval()
 
 
-def sandwich_step(
-    supernet: Supernet, archs: list[Architecture], x: Tensor, y: Tensor, config: Sharing, step: int
-) -> float:
+def sandwich_step(supernet: Supernet, archs: list[Architecture], batch: Batch, config: Sharing, step: int) -> float:
     """Sum the gradients of all `archs`: the first learns the labels, the others its outputs. Returns its loss."""
     tensors = supernet.tensors()
-    logits = supernet(x, archs[0], tensors)
-    hard = cross_entropy(logits, y, label_smoothing=config.smoothing)
+    logits = supernet(batch.x, archs[0], tensors)
+    hard = cross_entropy(logits, batch.y, label_smoothing=config.smoothing)
     check_finite(hard, step)
     hard.backward()
     soft = logits.detach().softmax(1)
     for arch in archs[1:]:
-        outputs = supernet(x, arch, tensors)
-        loss = cross_entropy(outputs, soft if config.distill else y)
+        outputs = supernet(batch.x, arch, tensors)
+        loss = cross_entropy(outputs, soft if config.distill else batch.y)
         check_finite(loss, step)
         loss.backward()
     return hard.item()

@@ -16,9 +16,10 @@ from compress.measurement import Measurement, exact
 from compress.recipe import Step
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
-from search.baselines import hand_made
+from search.hand_made import hand_made
+from search.measuring import measure_file
 from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
-from search.screen import evaluations, extract_calibrated, measure_file
+from search.screen import evaluations, extract_calibrated
 from search.study import Study, architecture_record
 from search.supernet import Supernet
 from spaces.architecture import Architecture

@@ -15,9 +15,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu6": nn.ReLU6,
     "silu": nn.SiLU,
 }
-RATIONAL_GROUP = (
-    8  # channels that share one rational function: fixed, so that a narrower layer has fewer groups, a prefix
-)
+RATIONAL_GROUP = 8  # channels that share one rational function: fixed, so that fewer channels are a prefix of groups
 
 
 class Rational(nn.Module):
@@ -41,6 +39,30 @@ class Rational(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, ...) -> (N, C, ...)."""
         return rational(x, self.a, self.b)
+
+    def for_export(self) -> nn.Module:
+        """The same function with its coefficients spread over the channels: half of the operators to export."""
+        return FixedRational(self.a.detach(), self.b.detach())
+
+
+class FixedRational(nn.Module):
+    """P(x) / Q(|x|) of (N, C, H, W) with constant coefficients, 20 operators."""
+
+    def __init__(self, a: Tensor, b: Tensor) -> None:
+        super().__init__()
+        for name, coefficients in (("a", a), ("b", b.abs())):
+            for i, column in enumerate(coefficients.repeat_interleave(RATIONAL_GROUP, 0).unbind(1)):
+                self.register_buffer(f"{name}{i}", column.reshape(1, -1, 1, 1).clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        absolute = x.abs()
+        p, q = self.a5, self.b3
+        for a in (self.a4, self.a3, self.a2, self.a1, self.a0):
+            p = p * x + a
+        for b in (self.b2, self.b1, self.b0):
+            q = q * absolute + b
+        return p / (q * absolute + 1.0)
 
 
 class SqueezeExcite(nn.Module):

@@ -1,6 +1,7 @@
 """Distillation of logits. Source: Hinton et al. 2015, arXiv:1503.02531."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,8 +10,9 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from compress.context import Context
 from compress.recipe import STEPS, StepError
-from compress.train import Loss, Training, fit, hard_labels
+from compress.train import Batch, Loss, Training, fit, hard_labels
 from compress.variant import Variant
+from spaces.tasks import Data
 
 
 @STEPS.register("distill")
@@ -53,17 +55,30 @@ def train_with_teacher(
     network: nn.Module, context: Context, training: Training, temperature: float = 2.0, weight: float = 0.7
 ) -> float:
     """`fit` with the teacher of the context, or with labels alone where there is none; returns the seconds it took."""
-    loss = logits_loss(context.teacher, temperature, weight) if context.teacher else hard_labels()
+    loss = logits_loss(context.teacher, context.data, temperature, weight) if context.teacher else hard_labels()
     return fit(network, context.data, training, loss, context.seed, context.progress, context.before_step)
 
 
-def logits_loss(teacher: nn.Module, temperature: float, weight: float) -> Loss:
+def logits_loss(teacher: nn.Module, data: Data, temperature: float, weight: float) -> Loss:
     """weight T^2 KL(teacher_T || student_T) + (1 - weight) cross-entropy with the labels."""
+    answer = teacher_logits(teacher, data)
 
-    def loss(logits: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        with torch.no_grad():
-            soft = (teacher(x) / temperature).softmax(1)
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        soft = (answer(batch) / temperature).softmax(1)
         distance = kl_div(log_softmax(logits / temperature, 1), soft, reduction="batchmean")
-        return weight * temperature**2 * distance + (1 - weight) * cross_entropy(logits, y)
+        return weight * temperature**2 * distance + (1 - weight) * cross_entropy(logits, batch.y)
 
     return loss
+
+
+def teacher_logits(teacher: nn.Module, data: Data) -> Callable[[Batch], Tensor]:
+    """The teacher's answers to a batch. Where images are not augmented, all are asked once and looked up after."""
+
+    def ask(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return teacher(x)
+
+    if data.crop_pixels or data.flip:
+        return lambda batch: ask(batch.x)
+    known = torch.cat([ask(data.normalise(part)) for part in data.train.x.split(256)])
+    return lambda batch: known[batch.rows]

@@ -12,6 +12,7 @@ from compress.export import EXPORTERS, ExportError, Normalisation
 from compress.export.quiet import quiet
 
 if TYPE_CHECKING:
+    import onnx
     from torch import nn
 
 OPSET = 20
@@ -26,12 +27,19 @@ def export_onnx(
     Raises: ExportError: with the operator that has no ONNX form, or the file that cannot be written.
     Cost: 1-2 s a network, and about 5 s more for the first one of a process.
     """
-    import torch
-
     from compress.export.normalised import exportable
     from compress.export.tidy import write_tidy
 
-    whole = exportable(network, normalisation, input_shape[0])
+    return write_tidy(trace(exportable(network, normalisation, input_shape[0]), input_shape), path)
+
+
+def trace(whole: nn.Module, input_shape: tuple[int, int, int]) -> onnx.ModelProto:
+    """The graph of an `exportable` network before it is simplified: initializers carry the names of its tensors.
+
+    Raises: ExportError. Cost: nearly all of an export's.
+    """
+    import torch
+
     x = torch.zeros(1, *input_shape)
     with quiet(), torch.no_grad(), _one_registry():
         try:
@@ -46,10 +54,9 @@ def export_onnx(
                 verbose=False,
             )
             assert program is not None
-            model = program.model_proto
+            return program.model_proto
         except Exception as error:
             raise ExportError(_explain(error)) from error
-    return write_tidy(model, path)
 
 
 def _explain(error: BaseException) -> str:

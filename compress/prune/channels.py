@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compress.context import Context
-from compress.distill.logits import train_with_teacher
+from compress.distill import logits as distill  # the module: it and this one are both imported by compress.recipe
 from compress.prune.dimensions import Axis, axes, dimensions, ordered, shortened
 from compress.recalibrate import IMAGES, recalibrate
 from compress.recipe import STEPS, StepError
@@ -57,7 +57,7 @@ class Prune:
             )
         network = extract(tensors, arch)
         recalibrate(network, context.data.normalise(context.data.train.x[:IMAGES]))
-        train_with_teacher(network, context, Training(self.epochs, batch=self.batch, lr=self.lr))
+        distill.train_with_teacher(network, context, Training(self.epochs, batch=self.batch, lr=self.lr))
         return Variant(arch, network)
 
 

@@ -108,10 +108,9 @@ def _recorded(db: str, study: str) -> "Recorded":
 
 def newest(db: str, study: str = "") -> str:
     """`study`, or the newest study where no name is given. Raises NotFound, naming the nearest."""
-    from spaces.registry import nearest
-
     from search.database import connect
     from search.recorded import read_lines
+    from spaces.registry import nearest
 
     names = [line.study.name for line in read_lines(connect(db, read_only=True))]
     if not names:

@@ -4,6 +4,7 @@ Differs: every expert runs and the gates weigh their outputs, because a loop ove
 export with static shapes. MACs and latency therefore count all experts: it is what the file will execute.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -66,14 +67,13 @@ class MoELayers(nn.Module):
     def __init__(self, width: int, experts: int, hidden: int, kernel: int, gate: str, act: str) -> None:
         super().__init__()
         self.gate = gate
-        self.depthwise = depthwise(width, kernel)
-        self.norm = nn.BatchNorm2d(width)
+        self.mix = nn.Sequential(OrderedDict(depthwise=depthwise(width, kernel), norm=nn.BatchNorm2d(width)))
         self.router = pointwise(width, experts, bias=True)
         self.experts = nn.ModuleList(Expert(width, hidden, act) for _ in range(experts))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        y = self.norm(self.depthwise(x))
+        y = self.mix(x)
         seen = y.mean((2, 3), keepdim=True) if self.gate == "image" else y
         gates = self.router(seen).softmax(1)  # (N, experts, 1, 1) or (N, experts, H, W)
         for index, expert in enumerate(self.experts):

@@ -1,0 +1,103 @@
+"""Latency of an architecture or a file on a device of the study, in a unit that holds for the whole study.
+
+A shared machine changes its pace by up to 1.7 times between two sessions, while the ratio to a reference network measured
+in the same rounds stays within about 2 %. So a latency here is that ratio times the reference's own quiet latency, which
+is measured once a machine and kept: numbers of one study can be compared although hours lie between them. What the clock
+said stays in `details["clock_ms"]`.
+"""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from compress.artifact import sha256_of
+from compress.devices import DEVICES, fingerprint_of
+from compress.export import EXPORTERS
+from compress.export.screening import export_for_screening
+from compress.measurement import Measurement
+from search.hand_made import hand_made
+from search.study import Study, architecture_record
+from spaces.architecture import Architecture
+from spaces.network import build
+
+ANCHOR = "reference_latency_ms"
+ANCHOR_SESSIONS = 5
+
+
+def measure_architecture(arch: Architecture, device: str, study: Study, exporter: str = "screening") -> Measurement:
+    """Export with fresh weights (latency does not depend on them), measure beside the reference, record.
+
+    exporter: `screening` is fast and within a few percent, `onnx` is what ships. Raises: DeviceError, ExportError.
+    """
+    with tempfile.TemporaryDirectory(dir=study.folder) as folder:
+        path = _export(arch, exporter, Path(folder) / "candidate.onnx", study)
+        measurement = measure_file(path, device, study)
+    measurement = replace(measurement, details={**measurement.details, "exporter": exporter})
+    row = architecture_record(arch)
+    study.ledger.add_architecture(row.id, row.json, row.params, row.macs, row.peak_bytes)
+    study.ledger.record_measurements(study.id, arch.id, None, [measurement])
+    study.measured[arch.id, device] = measurement
+    study.exports += 1
+    return measurement
+
+
+def measure_file(path: Path, device: str, study: Study) -> Measurement:
+    """Measure a file beside the reference, unless this very file was measured on this very device before."""
+    spec = study.config.devices[device]
+    known = study.ledger.known_measurement(sha256_of(path), fingerprint_of(spec), "latency_ms")
+    if known is not None:
+        return replace(known, device=device)
+    anchor_ms = reference_latency_ms(device, study)
+    (found,) = spec.measure([path], reference_file(study), device)
+    return anchored(found, anchor_ms)
+
+
+def anchored(found: Measurement, anchor_ms: float | None) -> Measurement:
+    """The measurement as ratio to the reference times the reference's quiet latency; as it is without a ratio."""
+    if anchor_ms is None or "ratio" not in found.details:
+        return found
+    ratio, low, high = (float(found.details[name]) for name in ("ratio", "ratio_low", "ratio_high"))
+    details = {**found.details, "clock_ms": found.value}
+    value, low, high = ratio * anchor_ms, min(low, ratio) * anchor_ms, max(high, ratio) * anchor_ms
+    return replace(found, value=value, low=low, high=high, details=details)
+
+
+def reference_latency_ms(device: str, study: Study) -> float | None:
+    """The quiet latency of the study's reference network on a device: the least of five sessions, measured once and
+    kept in the database. None where the device does not compare with a reference (a simulated one)."""
+    spec = study.config.devices[device]
+    reference = reference_file(study)
+    known = study.ledger.known_measurement(sha256_of(reference), fingerprint_of(spec), ANCHOR)
+    if known is None:
+        describe_device(study, device)
+        sessions = [spec.measure([reference], reference, device)[0] for _ in range(ANCHOR_SESSIONS)]
+        if "ratio" not in sessions[0].details:
+            return None
+        known = replace(min(sessions, key=lambda session: session.value), metric=ANCHOR)
+        study.ledger.record_measurements(study.id, None, None, [known])
+    return known.value
+
+
+def describe_device(study: Study, device: str) -> None:
+    """Write what a device is, so that its measurements can point to it."""
+    spec = study.config.devices[device]
+    kind = next(name for name, entry in DEVICES.items() if isinstance(spec, entry))  # type: ignore[arg-type]
+    study.ledger.add_device(fingerprint_of(spec), device, kind, spec.fingerprint())
+
+
+def reference_file(study: Study) -> Path:
+    """The file that every measurement is made beside: the hand-made network of the space, exported once a run."""
+    path = study.folder / "reference.onnx"
+    if not path.exists():
+        _export(hand_made(study.space), "screening", path, study)
+    return path
+
+
+def _export(arch: Architecture, exporter: str, path: Path, study: Study) -> Path:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build(arch).eval()
+    export = export_for_screening if exporter == "screening" else EXPORTERS.get(exporter)
+    return export(network, (study.data.mean, study.data.std), study.data.input_shape, path)
