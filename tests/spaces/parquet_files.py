@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def write(
-    path: Path, images: Sequence[np.ndarray | bytes], labels: Sequence[Any], names: Sequence[str] = (), **columns: str
+    path: Path, images: Iterable[np.ndarray | bytes], labels: Sequence[Any], names: Sequence[str] = (), **columns: str
 ) -> Path:
     """`images` are pixels or bytes as they are; `columns` renames `image` and `label`."""
     encoded = [image if isinstance(image, bytes) else png(image) for image in images]

@@ -17,7 +17,7 @@ def test_the_parts_are_disjoint_and_together_all_1797_images() -> None:
     parts = [data.train, data.validation, data.read_test()]
     assert [len(part.y) for part in parts] == [1079, 359, 359]
     found = torch.cat([part.x for part in parts]).reshape(-1, 64).numpy()
-    expected = load_digits().data
+    expected, _ = load_digits(return_X_y=True)
     assert sorted(map(tuple, found)) == sorted(map(tuple, expected))
     images = [as_set(part) for part in parts]
     repeated = 1797 - len({row.tobytes() for row in expected})  # the data set itself may hold an image twice
@@ -31,8 +31,8 @@ def test_pixels_are_raw_and_labels_belong_to_them() -> None:
     assert data.train.x.shape[1:] == (1, 8, 8) == data.input_shape
     assert data.train.x.dtype == torch.float32 and data.train.y.dtype == torch.int64
     assert data.train.x.min() == 0 and data.train.x.max() == 16
-    source = load_digits()
-    known = {image.astype("float32").tobytes(): label for image, label in zip(source.data, source.target, strict=True)}
+    images, labels = load_digits(return_X_y=True)
+    known = {image.astype("float32").tobytes(): label for image, label in zip(images, labels, strict=True)}
     assert all(known[x.numpy().tobytes()] == y for x, y in zip(data.train.x, data.train.y.tolist(), strict=True))
 
 

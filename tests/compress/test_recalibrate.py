@@ -1,0 +1,51 @@
+"""BatchNorm statistics measured anew."""
+
+import torch
+from torch import nn
+
+from compress.recalibrate import IMAGES, recalibrate
+
+
+def normed() -> tuple[nn.Sequential, nn.BatchNorm2d]:
+    norm = nn.BatchNorm2d(3, momentum=0.25)
+    return nn.Sequential(nn.Conv2d(2, 3, 1), norm, nn.ReLU()), norm
+
+
+def test_the_statistics_are_those_of_the_images() -> None:
+    network, norm = normed()
+    norm.running_mean, norm.running_var = torch.full((3,), 5.0), torch.full((3,), 7.0)
+    x = torch.randn(40, 2, 4, 4)
+    recalibrate(network, x)
+    with torch.no_grad():
+        y = network[0](x)
+    torch.testing.assert_close(norm.running_mean, y.mean((0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, y.var((0, 2, 3)))
+
+
+def test_only_the_first_512_images_are_used() -> None:
+    x = torch.randn(IMAGES + 100, 2, 2, 2)
+    torch.manual_seed(0)
+    network, norm = normed()
+    recalibrate(network, x)
+    first = norm.running_mean.clone() if norm.running_mean is not None else None
+    recalibrate(network, torch.cat([x[:IMAGES], x[IMAGES:] + 100]))
+    assert first is not None and norm.running_mean is not None and torch.equal(norm.running_mean, first)
+
+
+def test_nothing_else_changes() -> None:
+    for training in (False, True):
+        network, norm = normed()
+        network.train(training)
+        before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+        recalibrate(network, torch.randn(8, 2, 4, 4))
+        assert network.training == norm.training == training and norm.momentum == 0.25
+        assert all(torch.equal(before[name], parameter) for name, parameter in network.named_parameters())
+        assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_a_network_without_batch_norm_is_not_even_run() -> None:
+    class Unrunnable(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise AssertionError
+
+    recalibrate(Unrunnable(), torch.zeros(1))
