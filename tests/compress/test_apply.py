@@ -1,0 +1,116 @@
+"""Which results of a step are kept, and why the others are not."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compress.apply import Budget, Findings, beats, describe_change, judge
+from compress.evaluate import Quality
+from compress.measurement import Measurement
+from spaces.counts import Counts
+
+IMAGES = 400
+FREE = Budget(max_drop=1.0, limits={})
+
+
+def findings(right: int = 380, latency_ms: float = 1.0, size_bytes: int = 100_000, params: int = 20_000) -> Findings:
+    """A file that answers the first `right` of 400 images."""
+    correct = np.arange(IMAGES) < right
+    latency = Measurement("latency_ms", latency_ms, "ms", latency_ms, latency_ms, "measured")
+    counts = Counts(params, macs=1_000_000, peak_bytes=50_000)
+    return Findings(Path("some.onnx"), Quality(np.where(correct, 0.1, 3.0), correct), latency, size_bytes, counts)
+
+
+def verdict(found: Findings, *kept: Findings, budget: Budget = FREE) -> str:
+    decided, reason = judge(kept or (findings(),), found, budget)
+    assert len(re.findall(r"\d", reason)) >= 2, f"no numbers: {reason}"
+    return f"{decided}: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        ({"params": 19_999}, "params <= 19999 with 20000"),
+        ({"macs": 500_000}, "macs <= 500000 with 1e+06"),
+        ({"peak_bytes": 40_000}, "peak_bytes <= 40000 with 50000"),
+        ({"size_bytes": 80_000}, "size_bytes <= 80000 with 90000"),
+        ({"latency_ms": 0.4}, "latency_ms <= 0.4 with 0.5"),
+    ],
+)
+def test_a_broken_limit_rejects_however_good_the_rest_is(limits: Mapping[str, float], named: str) -> None:
+    better = findings(400, 0.5, 90_000)
+    assert verdict(better, budget=Budget(1.0, limits)).startswith(f"rejected: breaks the limit {named}")
+    assert verdict(better, budget=Budget(1.0, {name: 10 * value for name, value in limits.items()})).startswith("acc")
+
+
+def test_a_drop_beyond_the_budget_rejects_however_fast_the_file_is() -> None:
+    said = verdict(findings(right=340, latency_ms=0.1))
+    assert said.startswith("rejected: accuracy -10.00 points [") and "budget of -1" in said and "10.00x faster" in said
+
+
+def test_a_drop_that_the_images_cannot_tell_from_the_budget_says_so() -> None:
+    inside = verdict(findings(right=377, latency_ms=0.5))  # -0.75 points, but its interval reaches beyond -1
+    assert inside.startswith("accepted") and f"{IMAGES} images cannot exclude" in inside
+    outside = verdict(findings(right=374, latency_ms=0.5))  # -1.5 points, and its interval holds -1
+    assert outside.startswith("rejected") and f"{IMAGES} images leave it open" in outside
+    assert "images" not in verdict(findings(right=380, latency_ms=0.5)) + verdict(findings(right=300, latency_ms=0.5))
+
+
+def test_drops_do_not_add_up_along_the_chain() -> None:
+    """Each step may lose a little of what the best so far has, not of what the last one left."""
+    start, second = findings(380), findings(377, latency_ms=0.8)
+    assert verdict(findings(377, latency_ms=0.6), start, second).startswith("accepted")
+    assert verdict(findings(374, latency_ms=0.6), start, second).startswith("rejected: accuracy -1.50")
+
+
+def test_what_is_beaten_by_anything_kept_is_rejected() -> None:
+    first, second = findings(380, 1.0, 100_000), findings(380, 0.5, 60_000)
+    for worse in (findings(380, 0.7, 60_000), findings(380, 0.5, 61_000), findings(379, 0.5, 60_000)):
+        assert verdict(worse, second, first).startswith("rejected: no more accurate, faster or smaller")
+
+
+def test_smaller_but_slower_is_kept_and_so_is_any_other_trade() -> None:
+    for trade in (findings(380, 1.5, 40_000), findings(378, 0.7, 100_000), findings(385, 2.0, 200_000)):
+        assert verdict(trade).startswith("accepted")
+    said = verdict(findings(380, 1.5, 40_000))
+    assert "1.50x slower" in said and "0.40x the size" in said
+
+
+def test_an_equal_result_does_not_beat_and_is_not_beaten() -> None:
+    one = findings()
+    assert not beats(one, one)
+    assert verdict(one, one).startswith("accepted")
+
+
+def test_latencies_within_the_noise_count_as_equal() -> None:
+    first = findings(380, 1.0, 100_000)
+    assert not beats(findings(380, 0.99, 100_000), first) and not beats(first, findings(380, 1.01, 100_000))
+    assert beats(findings(380, 0.97, 100_000), first)
+    assert beats(findings(381, 1.01, 100_000), first), "1 % slower is as fast"
+    assert not beats(findings(381, 1.03, 100_000), first)
+
+
+@pytest.mark.parametrize("field", ["right", "latency_ms", "size_bytes"])
+def test_one_thing_worse_saves_from_being_beaten(field: str) -> None:
+    best = {"right": 390, "latency_ms": 0.5, "size_bytes": 50_000}
+    plain = {"right": 380, "latency_ms": 1.0, "size_bytes": 100_000}
+    assert beats(findings(**best), findings(**plain))
+    assert not beats(findings(**{**best, field: plain[field]}), findings(**{**plain, field: best[field]}))
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "size_bytes", "text"),
+    [
+        (0.8, 31_000, "1.25x faster, 0.31x the size"),
+        (1.25, 100_000, "1.25x slower, 1.00x the size"),
+        (1.01, 200_000, "as fast, 2.00x the size"),
+    ],
+)
+def test_a_change_is_told_in_factors(latency_ms: float, size_bytes: int, text: str) -> None:
+    before = findings()
+    latency = replace(before.latency, value=latency_ms, low=latency_ms, high=latency_ms)
+    assert describe_change(before, replace(before, latency=latency, size_bytes=size_bytes)) == text

@@ -1,0 +1,159 @@
+"""Training the shared weights."""
+
+import io
+import random
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from compress.evaluate import evaluate
+from compress.recalibrate import recalibrate
+from compress.train import Batch, NonFiniteLoss, batches, optimizer_for
+from search.sharing import Sharing, architectures_of, load_weights, sandwich_step, train_supernet
+from search.supernet import Supernet, build_supernet
+from spaces.space import choices, largest, smallest
+from spaces.windows import network_windows
+from tests.contracts.small_spaces import space_of
+from tests.toy_task import toy_data
+
+SPACE = space_of(("mbconv", "kan"))
+SHORT = Sharing(epochs=3, batch=32)
+
+
+def batch_of(seed: int = 0) -> Batch:
+    return next(iter(batches(toy_data(), 32, seed, 0)))
+
+
+def state(supernet: Supernet) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in supernet.tensors().items()}
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_members_of_all_sizes_learn_without_being_trained_alone() -> None:
+    data, supernet = toy_data(), build_supernet(SPACE, 0)
+    train_supernet(supernet, data, Sharing(epochs=6, batch=32), seed=0)
+    assert not supernet.training
+    for arch in (largest(SPACE, random.Random(0)), smallest(SPACE, random.Random(0))):
+        network = supernet.extract(arch)
+        recalibrate(network, data.normalise(data.train.x))
+        assert evaluate(network, data, data.validation).accuracy > 0.85  # 0.25 by chance
+
+
+def test_the_architectures_of_a_step_depend_on_seed_and_step_alone() -> None:
+    first = architectures_of(SPACE, 3, 7, 2)
+    random.seed(0)
+    assert architectures_of(SPACE, 3, 7, 2) == first
+    others = [architectures_of(SPACE, 3, 8, 2), architectures_of(SPACE, 4, 7, 2)]
+    assert first not in others and others[0] != others[1]
+    assert len(first) == 4 and all(choices(SPACE, arch) for arch in first)
+    assert [stage.width for stage in first[0].stages] == [24, 32] and first[0].depth == 4
+    assert [stage.width for stage in first[-1].stages] == [16, 16] and first[-1].depth == 2
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2])
+def test_a_resumed_training_gives_the_weights_of_the_unbroken_one_bit_for_bit(stopped_after: int) -> None:
+    saved: dict[int, bytes] = {}
+    unbroken = build_supernet(SPACE, 0)
+    train_supernet(unbroken, toy_data(), SHORT, seed=0, save=saved.__setitem__)
+    assert list(saved) == [1, 2, 3]
+    resumed = build_supernet(SPACE, 99)
+    again: dict[int, bytes] = {}
+    train_supernet(resumed, toy_data(), SHORT, seed=0, start=saved[stopped_after], save=again.__setitem__)
+    assert list(again) == [1, 2, 3][stopped_after:]
+    assert equal(state(resumed), state(unbroken))
+
+
+def test_the_weights_of_a_checkpoint_can_be_loaded_alone() -> None:
+    saved: dict[int, bytes] = {}
+    trained, fresh = build_supernet(SPACE, 0), build_supernet(SPACE, 1).train()
+    train_supernet(trained, toy_data(), Sharing(epochs=1, batch=64), seed=0, save=saved.__setitem__)
+    load_weights(fresh, saved[1])
+    assert equal(state(fresh), state(trained)) and not fresh.training
+    assert torch.load(io.BytesIO(saved[1]), weights_only=True)["epoch"] == 1
+
+
+def test_one_step_changes_only_the_windows_of_its_architectures() -> None:
+    supernet = build_supernet(SPACE, 0).train()
+    config = Sharing(weight_decay=0.0)
+    archs = [smallest(SPACE, random.Random(seed)) for seed in (0, 1)]
+    assert archs[0] != archs[1]
+    before = state(supernet)
+    optimizer = optimizer_for(dict(supernet.store.named_parameters()), config)
+    sandwich_step(supernet, archs, batch_of(), config, step=0)
+    optimizer.step()
+    after = state(supernet)
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert {"stem.conv.weight", "head.linear.weight"} <= changed
+    for arch in archs:
+        windows, old = network_windows(after, arch), network_windows(before, arch)
+        for name in windows:
+            old[name].copy_(windows[name])
+    assert equal(before, after), "something outside the windows moved"
+
+
+def test_the_gradient_of_a_step_is_the_sum_of_its_members() -> None:
+    supernet, config, batch = build_supernet(SPACE, 0).train(), Sharing(distill=False), batch_of()
+    archs = architectures_of(SPACE, 0, 0, 1)
+
+    def gradients(members: list[Any]) -> dict[str, Tensor]:
+        supernet.zero_grad()
+        for group in members:
+            sandwich_step(supernet, group, batch, config, step=0)
+        return {n: p.grad.clone() for n, p in supernet.store.named_parameters() if p.grad is not None}
+
+    together, apart = gradients([archs]), gradients([[arch] for arch in archs])
+    assert together.keys() == apart.keys()
+    for name, gradient in together.items():
+        torch.testing.assert_close(gradient, apart[name], rtol=1e-4, atol=1e-6)
+
+
+def test_with_distillation_the_others_learn_the_first_ones_outputs_and_not_the_labels() -> None:
+    archs, batch = architectures_of(SPACE, 0, 0, 0), batch_of()
+    wrong = batch._replace(y=(batch.y + 1) % 4)
+    found = {}
+    for distill in (True, False):
+        for labels in (batch, wrong):
+            supernet = build_supernet(SPACE, 0).train()
+            only_small = supernet.extract(archs[-1])  # names of the smallest network's own windows
+            sandwich_step(supernet, archs, labels, Sharing(distill=distill), 0)
+            total = {n: p.grad for n, p in supernet.store.named_parameters() if p.grad is not None}
+            supernet.zero_grad()
+            sandwich_step(supernet, archs[:1], labels, Sharing(), 0)
+            first = {n: p.grad for n, p in supernet.store.named_parameters() if p.grad is not None}
+            names = [name for name, _ in only_small.named_parameters() if name.startswith("head")]
+            found[distill, labels is wrong] = torch.cat([(total[n] - first[n]).flatten() for n in names])
+    torch.testing.assert_close(found[True, False], found[True, True], rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(found[False, False], found[False, True], rtol=1e-1, atol=1e-3)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_step() -> None:
+    supernet = build_supernet(SPACE, 0)
+    with torch.no_grad():
+        supernet.store.get_parameter("head.linear.bias").fill_(torch.nan)
+    with pytest.raises(NonFiniteLoss, match="the loss became nan at step 0. Lower `lr`"):
+        train_supernet(supernet, toy_data(), SHORT, seed=0)
+
+
+def test_minutes_stop_it_also_after_a_resume() -> None:
+    saved: dict[int, bytes] = {}
+    config = Sharing(epochs=10_000, minutes=0.01, batch=64)
+    supernet = build_supernet(SPACE, 0)
+    train_supernet(supernet, toy_data(), config, seed=0, save=saved.__setitem__)
+    last = max(saved)
+    assert 0 < last < 1000
+    before, again = state(supernet), dict[int, bytes]()
+    train_supernet(supernet, toy_data(), config, seed=0, start=saved[last], save=again.__setitem__)
+    assert not again and equal(state(supernet), before), "no minute is left"
+
+
+@pytest.mark.parametrize(("settings", "message"), [({"rule": "uniform"}, "`rule`"), ({"between": -1}, "`between`")])
+def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sharing(**settings)
+    with pytest.raises(ValueError, match="`epochs`"):
+        Sharing(epochs=0)
