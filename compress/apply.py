@@ -11,13 +11,15 @@ from torch import nn
 
 from compress.context import Context
 from compress.evaluate import Quality, accuracy_drop, evaluate_file
+from compress.export import ExportError
 from compress.export.normalised import exportable
 from compress.export.onnx import trace
 from compress.export.refill import refilled
 from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
-from compress.quantize.int8 import quantize_static
+from compress.quantize.int8 import QuantizeError, quantize_static
 from compress.recipe import Step, StepError
+from compress.train import NonFiniteLoss
 from compress.variant import Variant
 from spaces.counts import Counts, count
 
@@ -52,8 +54,8 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Budget:
-    """max_drop: points of accuracy against the best variant of the chain so far. limits: by name, of params, macs, peak_bytes,
-    size_bytes and latency_ms (on the one device that measures here)."""
+    """max_drop: points of accuracy against the best variant of the chain so far. limits: by name, of params, macs,
+    peak_bytes, size_bytes and latency_ms (on the one device that measures here)."""
 
     max_drop: float
     limits: Mapping[str, float]
@@ -64,25 +66,25 @@ def file_of(variant: Variant, context: Context) -> Path:
 
     A graph is exported once an architecture; other weights are filled into it.
     """
-    float_path = _once(variant.network, "float32", context, lambda path: _write_float(variant, context, path))
+    float_path = _once(variant.network, None, context, lambda path: _write_float(variant, context, path))
     if variant.precision == "float32":
         return float_path
     images = context.calibration(variant.quantization.images)
     return _once(
         variant.network,
-        variant.precision,
+        variant.quantization,
         context,
         lambda path: quantize_static(float_path, images, path, variant.quantization),
     )
 
 
-def _once(network: nn.Module, precision: str, context: Context, make: Callable[[Path], Path]) -> Path:
+def _once(network: nn.Module, quantization: Any, context: Context, make: Callable[[Path], Path]) -> Path:
     """The context keeps the network beside its file: a freed network's id would be given to another one."""
-    known = context.files.get((id(network), precision))
+    known = context.files.get((id(network), quantization))
     if known is not None:
         return known[1]
-    path = make(context.folder / f"{uuid.uuid4().hex}.{precision}.onnx")
-    context.files[id(network), precision] = network, path
+    path = make(context.folder / f"{uuid.uuid4().hex}.{'int8' if quantization else 'float32'}.onnx")
+    context.files[id(network), quantization] = network, path
     return path
 
 
@@ -92,7 +94,11 @@ def _write_float(variant: Variant, context: Context, path: Path) -> Path:
     template = context.graphs.get(variant.arch.id)
     if template is None:
         template = context.graphs[variant.arch.id] = trace(whole, data.input_shape)
-    return write_tidy(refilled(template, whole), path)
+    try:
+        model = refilled(template, whole)
+    except ExportError:  # the exporter made a constant of a tensor
+        model = trace(whole, data.input_shape)
+    return write_tidy(model, path)
 
 
 def find(variant: Variant, context: Context, measure: Measure) -> Findings:
@@ -121,7 +127,7 @@ def apply(
         try:
             changed = step(variant, context)
             found = find(changed, context, measure)
-        except StepError as error:
+        except (StepError, ExportError, QuantizeError, NonFiniteLoss) as error:
             yield Attempt(name, asdict(step), None, None, "rejected", str(error), time.monotonic() - began)  # type: ignore[call-overload]
             continue
         verdict, reason = judge(kept, found, budget)

@@ -17,7 +17,8 @@ class Context:
     """data: of the study. teacher: a trained network to distill from, or None. folder: scratch space for files.
 
     before_step: called between training steps; it may raise to stop. files: exported files by (id of the network,
-    precision), with the network itself; graphs: exported graphs by architecture, to be filled with other weights.
+    quantization or None), with the network itself. graphs: exported graphs by architecture, to be filled with other
+    weights.
     """
 
     data: Data
@@ -26,7 +27,7 @@ class Context:
     seed: int = 0
     progress: Progress | None = None
     before_step: Callable[[], None] | None = None
-    files: dict[tuple[int, str], tuple[nn.Module, Path]] = field(default_factory=dict, compare=False)
+    files: dict[tuple[int, Any], tuple[nn.Module, Path]] = field(default_factory=dict, compare=False)
     graphs: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def calibration(self, images: int) -> np.ndarray:

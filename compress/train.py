@@ -112,8 +112,7 @@ def fit(
     """Train `network` in place, recalibrate its BatchNorm, leave it in eval mode; returns the seconds it took.
 
     before_step is called before every step and may raise to stop; a measurement that waits for the machine is let in
-    between two steps. Raises: NonFiniteLoss: at the first step
-    whose loss is NaN or infinite.
+    between two steps. Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
     """
     started = time.monotonic()
     parameters = dict(network.named_parameters())

@@ -57,11 +57,11 @@ class FixedRational(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
         absolute = x.abs()
-        p, q = self.a5, self.b3
-        for a in (self.a4, self.a3, self.a2, self.a1, self.a0):
-            p = p * x + a
-        for b in (self.b2, self.b1, self.b0):
-            q = q * absolute + b
+        p, q = self.get_buffer("a5"), self.get_buffer("b3")
+        for i in (4, 3, 2, 1, 0):
+            p = p * x + self.get_buffer(f"a{i}")
+        for j in (2, 1, 0):
+            q = q * absolute + self.get_buffer(f"b{j}")
         return p / (q * absolute + 1.0)
 
 

@@ -31,7 +31,8 @@ def exportable(network: nn.Module, normalisation: Normalisation, channels: int) 
     """A copy of `network` in eval mode and float32 behind its normalisation, with every layer in its simplest form.
 
     BatchNorm is folded into the convolution before it and a layer that has a `for_export` is replaced by that: the
-    same function with fewer operators, so an export takes about two thirds of the time. Raises: ExportError: if the normalisation does not fit.
+    same function with fewer operators, so an export takes about two thirds of the time.
+    Raises: ExportError: if the normalisation does not fit.
     """
     mean, std = normalisation
     if not len(mean) == len(std) == channels:

@@ -1,4 +1,4 @@
-"""Which results of a step are kept, and why the others are not."""
+"""Which results of a step are kept, and why the others are not; and one recipe run for real."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from compress.apply import Budget, Findings, beats, describe_change, judge
+from compress.apply import Budget, Findings, apply, beats, describe_change, file_of, find, judge
+from compress.context import Context
+from compress.distill.logits import Distill
 from compress.evaluate import Quality
+from compress.export.session import graph_report
 from compress.measurement import Measurement
+from compress.prune.channels import Prune
+from compress.quantize.static import Quantize
+from compress.train import Training, fit, hard_labels
+from compress.variant import Variant
+from spaces.architecture import Architecture, Stage
+from spaces.blocks import MBConv
 from spaces.counts import Counts
+from spaces.network import build
+from tests.toy_task import CLASSES, toy_data
 
 IMAGES = 400
 FREE = Budget(max_drop=1.0, limits={})
@@ -114,3 +126,62 @@ def test_a_change_is_told_in_factors(latency_ms: float, size_bytes: int, text: s
     before = findings()
     latency = replace(before.latency, value=latency_ms, low=latency_ms, high=latency_ms)
     assert describe_change(before, replace(before, latency=latency, size_bytes=size_bytes)) == text
+
+
+def fast_with_int8(path: Path) -> Measurement:
+    """A device on which int8 convolutions take half of the time."""
+    report = graph_report(path)
+    latency_ms = report["float_nodes"] + 0.5 * report["int8_nodes"]
+    return Measurement("latency_ms", latency_ms, "ms", latency_ms, latency_ms, "simulated")
+
+
+@pytest.fixture(scope="module")
+def start() -> Variant:
+    arch = Architecture((1, 8, 8), CLASSES, 8, 1, (Stage(16, 2, (MBConv(expand=1),)),))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build(arch)
+    fit(network, toy_data(), Training(epochs=4, batch=32), hard_labels(), seed=0)
+    return Variant(arch, network)
+
+
+def test_a_recipe_goes_on_from_what_was_kept_and_tells_of_every_attempt(start: Variant, tmp_path: Path) -> None:
+    context = Context(toy_data(), None, tmp_path)
+    recipe = [
+        ("prune", Prune(ratio=0.1)),  # removes nothing
+        ("distill", Distill(epochs=2, lr=1e38)),  # explodes
+        ("quantize", Quantize(images=32)),
+        ("distill", Distill(epochs=1)),  # too late: the kept variant is int8 by now
+    ]
+    budget = Budget(max_drop=5.0, limits={})
+    attempts = list(apply(recipe, start, find(start, context, fast_with_int8), context, fast_with_int8, budget))
+    assert [(a.step, a.verdict) for a in attempts] == [
+        ("prune", "rejected"), ("distill", "rejected"), ("quantize", "accepted"), ("distill", "rejected"),
+    ]  # fmt: skip
+    removed, exploded, quantized, late = attempts
+    assert "removes nothing" in removed.reason and removed.variant is removed.findings is None
+    assert "the loss became nan at step" in exploded.reason and exploded.config["lr"] == 1e38
+    assert "before quantize" in late.reason
+    assert quantized.variant is not None and quantized.findings is not None
+    assert quantized.variant.precision == "int8" and quantized.variant.network is start.network
+    assert quantized.findings.quality.accuracy > 0.85 and quantized.seconds > 0
+
+
+def test_a_file_is_made_once_for_a_network_and_its_settings(start: Variant, tmp_path: Path) -> None:
+    context = Context(toy_data(), None, tmp_path)
+    minmax, percentile = (
+        replace(start, precision="int8", quantization=Quantize(images=32, method=m)) for m in ("minmax", "percentile")
+    )
+    files = [file_of(variant, context) for variant in (start, minmax, percentile)]
+    assert [file_of(variant, context) for variant in (start, minmax, percentile)] == files
+    assert len({path.read_bytes() for path in files}) == 3
+
+
+def test_a_calibration_is_of_training_images_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    data = toy_data()
+    one, same, other = (Context(data, None, tmp_path, seed).calibration(20) for seed in (0, 0, 1))
+    assert one.shape == (20, 1, 8, 8) and one.dtype == np.float32
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+    known = {image.tobytes() for image in data.train.x.numpy()}
+    assert {image.tobytes() for image in one} <= known
+    assert len(Context(data, None, tmp_path).calibration(10_000)) == len(data.train.y)

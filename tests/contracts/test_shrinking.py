@@ -8,13 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from compress.apply import file_of
+from compress.context import Context
 from compress.evaluate import evaluate, evaluate_file
-from compress.export import EXPORTERS
 from compress.export.session import graph_report, logits
 from compress.prune.channels import prune
 from compress.prune.dimensions import dimensions
 from compress.quantize.int8 import quantize_static
 from compress.train import Training, fit, hard_labels
+from compress.variant import Variant
 from spaces.architecture import Architecture
 from spaces.blocks import BLOCKS
 from spaces.counts import count
@@ -58,9 +60,10 @@ def pruned(trained: Trained) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def file(trained: Trained, pruned: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pruned network as a float file."""
-    data, path = trained.data, tmp_path_factory.mktemp("pruned") / "float.onnx"
-    return EXPORTERS.get("onnx")(pruned, (data.mean, data.std), data.input_shape, path)
+    """The pruned network as a float file, written as a recipe does: in the graph of another one of its architecture."""
+    context = Context(trained.data, None, tmp_path_factory.mktemp("files"))
+    file_of(Variant(trained.smaller, build(trained.smaller).eval()), context)
+    return file_of(Variant(trained.smaller, pruned), context)
 
 
 def answers(network: nn.Module, data: Data, x: Tensor) -> np.ndarray:
