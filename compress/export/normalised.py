@@ -1,6 +1,7 @@
 """The normalisation of the data as part of the network, so that a file takes raw pixels."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,8 +49,9 @@ def simplify_layers(network: nn.Module) -> None:
     """Fold every BatchNorm2d that directly follows a Conv2d in a Sequential, and let layers replace themselves."""
     for module in list(network.modules()):
         for name, layer in list(module.named_children()):
-            if hasattr(layer, "for_export"):
-                setattr(module, name, layer.for_export())
+            simplest: Any = getattr(layer, "for_export", None)
+            if simplest:
+                setattr(module, name, simplest())
         if isinstance(module, nn.Sequential):
             names = list(module._modules)
             for first, second in zip(names, names[1:], strict=False):

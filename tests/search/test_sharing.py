@@ -150,6 +150,18 @@ def test_minutes_stop_it_also_after_a_resume() -> None:
     assert not again and equal(state(supernet), before), "no minute is left"
 
 
+def test_every_step_of_every_epoch_draws_its_own_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    def seen(space: Any, seed: int, step: int, between: int) -> Any:
+        steps.append(step)
+        return architectures_of(space, seed, step, between)
+
+    monkeypatch.setattr("search.sharing.architectures_of", seen)
+    train_supernet(build_supernet(SPACE, 0), toy_data(train=64), Sharing(epochs=2, batch=32), seed=0)
+    assert steps == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(("settings", "message"), [({"rule": "uniform"}, "`rule`"), ({"between": -1}, "`between`")])
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
