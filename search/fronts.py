@@ -2,37 +2,43 @@
 
 from collections.abc import Sequence
 
-from search.measuring import measure_architecture
+from search.measuring import SHIPPING, measure_architecture
 from search.objectives import front, hypervolume
 from search.records import TrialRecord
 from search.study import Study
+from spaces.architecture import Architecture
 
 
-def measured_front(study: Study, origin: str = "search", exports: int | None = None) -> list[TrialRecord]:
+def measured_front(study: Study, origin: str, exporter: str, exports: int) -> list[TrialRecord]:
     """The Pareto front of what was measured, within the latency limits, best first objective first.
 
-    Measures every trial that the best known values put on the front, until the front holds measured ones only or
-    `exports` are used up (default: what the study has left). The final front goes through the exporter that ships.
+    Measures with `exporter` every trial that the best known values put on the front, the most promising first, until
+    all of the front is measured so or `exports` are used up; then only what was measured at all may be on it.
     """
-    left = study.config.search.exports - study.exports if exports is None else exports
+    left = exports
     while True:
         done = [trial for trial in study.of(origin) if trial.state == "done" and is_within_limits(study, trial)]
         best = [done[i] for i in front([study.point(trial) for trial in done])]
-        unmeasured = [trial for trial in best if not study.is_measured(trial)]
-        if not unmeasured or left < len(study.devices):
+        waiting = [trial for trial in best if not is_measured_with(study, trial, exporter)]
+        if not waiting or left <= 0:
             break
-        for trial in unmeasured[: max(1, left)]:
+        for trial in spread(study, waiting, min(left, len(waiting))):
             study.watch.check()
-            measure_trial(study, trial, "screening")
+            measure_trial(study, trial, exporter)
             left -= 1
+            study.watch.advance(exports - left, f"{trial.origin} front")
     known = [trial for trial in done if study.is_measured(trial)]
     return [known[i] for i in front([study.point(trial) for trial in known])]
 
 
-def measure_trial(study: Study, trial: TrialRecord, exporter: str) -> None:
-    """Measure a trial on every device that its objectives name, and teach the predictors."""
-    from spaces.architecture import Architecture
+def is_measured_with(study: Study, trial: TrialRecord, exporter: str) -> bool:
+    """Measured on every device of the study; where `exporter` is the one that ships, through that one."""
+    found = [study.measured.get((trial.architecture_id, device)) for device in study.devices]
+    return all(m is not None and m.details.get("exporter") in (exporter, SHIPPING) for m in found)
 
+
+def measure_trial(study: Study, trial: TrialRecord, exporter: str) -> None:
+    """Measure a trial on every device that the study decides by, and teach the predictors."""
     assert trial.architecture is not None
     arch = Architecture.from_json(trial.architecture.json)
     for device in study.devices:

@@ -10,6 +10,7 @@ from search.errors import Infeasible, Interrupted, TooManyFailures
 from search.fronts import measured_front, spread
 from search.ledger import Ledger
 from search.limits import feasible_sample
+from search.measuring import SCREENING, SHIPPING
 from search.screen import screen
 from search.sharing import load_weights, train_supernet
 from search.study import Study, open_study
@@ -39,9 +40,10 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
                 _after(study)
         with _stage(study, "baseline", config.search.trials):
             random_baseline(study, supernet)
-        with _stage(study, "front"):
-            front = measured_front(study, "search")  # nothing enters the front unmeasured
-            random_front = measured_front(study, "random")
+        left = max(2, config.search.exports - study.exports)
+        with _stage(study, "front", left):
+            front = measured_front(study, "search", SHIPPING, left - left // 3)  # nothing enters the front unmeasured
+            random_front = measured_front(study, "random", SCREENING, left // 3)
         with _stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
             teacher = choose_teacher(study, supernet)
             for trial in spread(study, front, config.compress.keep):
@@ -59,7 +61,7 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
 def trained_supernet(study: Study) -> Supernet:
     """The study's supernet: from its last checkpoint where there is one, trained to the end of its budget."""
     config, ledger = study.config, study.ledger
-    feasible_rng_probe(study)
+    check_feasible(study)
     supernet = build_supernet(study.space, config.search.seed)
     finished = ledger.load_checkpoint(study.id, "supernet")
     if finished is not None:
@@ -84,7 +86,7 @@ def trained_supernet(study: Study) -> Supernet:
     return supernet
 
 
-def feasible_rng_probe(study: Study) -> None:
+def check_feasible(study: Study) -> None:
     """Fail before training, not after, if nothing in the space meets the exact limits. Raises: Infeasible."""
     import random
 

@@ -14,8 +14,10 @@ import torch
 
 from compress.artifact import sha256_of
 from compress.devices import DEVICES, fingerprint_of
-from compress.export import EXPORTERS
+from compress.export.normalised import exportable
+from compress.export.onnx import trace
 from compress.export.screening import export_for_screening
+from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
 from search.hand_made import hand_made
 from search.study import Study, architecture_record
@@ -24,12 +26,13 @@ from spaces.network import build
 
 ANCHOR = "reference_latency_ms"
 ANCHOR_SESSIONS = 5
+SCREENING, SHIPPING = "screening", "onnx"  # exporters: fast and within a few percent; and what ships
 
 
-def measure_architecture(arch: Architecture, device: str, study: Study, exporter: str = "screening") -> Measurement:
+def measure_architecture(arch: Architecture, device: str, study: Study, exporter: str = SCREENING) -> Measurement:
     """Export with fresh weights (latency does not depend on them), measure beside the reference, record.
 
-    exporter: `screening` is fast and within a few percent, `onnx` is what ships. Raises: DeviceError, ExportError.
+    exporter: SCREENING or SHIPPING. Raises: DeviceError, ExportError.
     """
     with tempfile.TemporaryDirectory(dir=study.folder) as folder:
         path = _export(arch, exporter, Path(folder) / "candidate.onnx", study)
@@ -91,13 +94,18 @@ def reference_file(study: Study) -> Path:
     """The file that every measurement is made beside: the hand-made network of the space, exported once a run."""
     path = study.folder / "reference.onnx"
     if not path.exists():
-        _export(hand_made(study.space), "screening", path, study)
+        _export(hand_made(study.space), SCREENING, path, study)
     return path
 
 
 def _export(arch: Architecture, exporter: str, path: Path, study: Study) -> Path:
+    normalisation = study.data.mean, study.data.std
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = build(arch).eval()
-    export = export_for_screening if exporter == "screening" else EXPORTERS.get(exporter)
-    return export(network, (study.data.mean, study.data.std), study.data.input_shape, path)
+    if exporter == SCREENING:
+        return export_for_screening(network, normalisation, study.data.input_shape, path)
+    whole = exportable(network, normalisation, study.data.input_shape[0])
+    if arch.id not in study.graphs:
+        study.graphs[arch.id] = trace(whole, study.data.input_shape)
+    return write_tidy(study.graphs[arch.id], path)

@@ -56,6 +56,7 @@ class Proposer:
         self._distributions = distributions(space)
         self._settled = 0  # the generation whose parents are chosen
         self.seen: set[str] = set()
+        self.starts: tuple[Architecture, ...] = ()  # proposed first, where they are feasible
 
     def replay(self, trials: Sequence[TrialRecord]) -> None:
         """Tell Optuna of recorded trials, in order, as if it had asked for them itself."""
@@ -73,6 +74,9 @@ class Proposer:
         """
         params, attrs = self._ask(number, 0)
         arch = architecture_of(self.space, params)
+        if number < len(self.starts) and self.is_new(self.starts[number]):
+            arch = self.starts[number]
+            return Proposal(number, arch, params_of(self.space, arch, params), attrs)
         for attempt in range(1, ASKS):
             if self.is_new(arch):
                 break

@@ -13,6 +13,7 @@ import numpy as np
 
 from compress.measurement import Kind, Measurement
 from search.config import StudyConfig
+from search.hand_made import scaled_by_hand
 from search.ledger import Ledger
 from search.limits import FLOAT_BYTES, INT8_BYTES
 from search.objectives import minimised
@@ -45,6 +46,7 @@ class Study:
     trials: list[TrialRecord] = field(default_factory=list)
     measured: dict[tuple[str, str], Measurement] = field(default_factory=dict)
     models: dict[str, LatencyModel | None] = field(default_factory=dict)
+    graphs: dict[str, Any] = field(default_factory=dict)  # exported graphs by architecture, for other weights
     exports: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -127,6 +129,8 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
     weight_bytes = INT8_BYTES if any(name == "quantize" for name, _ in config.steps) else FLOAT_BYTES
     sampler, seed = config.search.sampler, config.search.seed
     proposer = Proposer(space, config.objectives, sampler, seed, exact, weight_bytes)
+    if sampler != "random":
+        proposer.starts = scaled_by_hand(space)
     folder = Path(tempfile.mkdtemp(prefix="lathe-"))
     study = Study(config, record, ledger, data, space, proposer, watch, folder)
     _restore(study)

@@ -95,6 +95,7 @@ class Chain:
             study.folder,
             study.config.search.seed,
             before_step=study.watch.check,
+            graphs=study.graphs,
         )
         self.teacher = teacher[1] if teacher else None
 
