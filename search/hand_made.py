@@ -32,6 +32,6 @@ def uniform(space: SearchSpace, level: float) -> Architecture:
 
     def pick(name: str, options: tuple[Any, ...]) -> Any:
         is_ordered = not isinstance(options[0], str) and not (".block" in name and name.count(".") == 1)
-        return sorted(options)[round(level * (len(options) - 1))] if is_ordered else options[0]
+        return sorted(options)[int(level * (len(options) - 1) + 0.5)] if is_ordered else options[0]
 
     return decide(space, pick)
