@@ -1,5 +1,6 @@
 """The network an engineer writes without a search: a baseline, and the reference of all measurements."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,26 +13,32 @@ LEVELS = (0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
 def hand_made(space: SearchSpace, is_feasible: Callable[[Architecture], bool] = lambda _: True) -> Architecture:
     """What an engineer writes without a search: the first kind of block everywhere, every choice in the middle of its
     range, and the whole scaled down until it meets the exact limits (or is the smallest there is)."""
-    arch = uniform(space, LEVELS[0])
+    arch = uniform(space, LEVELS[0], LEVELS[0], LEVELS[0])
     for level in LEVELS[1:]:
         if is_feasible(arch):
             break
-        arch = uniform(space, level)
+        arch = uniform(space, level, level, level)
     return arch
 
 
 def scaled_by_hand(space: SearchSpace) -> tuple[Architecture, ...]:
-    """The hand-made network at five scales, smallest to largest: where a search starts, so that it never has to find out
+    """The hand-made network at five sizes, smallest to largest: where a search starts, so that it never has to find out
     what an engineer would have written first."""
-    found = {arch.id: arch for arch in (uniform(space, level) for level in (0.0, 0.25, 0.5, 0.75, 1.0))}
+    sizes = ((0.0, 0.0, 0.0), (0.5, 0.0, 0.5), (0.5, 0.5, 0.5), (1.0, 0.5, 0.5), (1.0, 1.0, 1.0))
+    found = {arch.id: arch for arch in (uniform(space, *size) for size in sizes)}
     return tuple(found.values())
 
 
-def uniform(space: SearchSpace, level: float) -> Architecture:
-    """The architecture with every ordered choice at the same relative level, 0 (least) to 1 (most)."""
+def uniform(space: SearchSpace, width: float, depth: float, rest: float) -> Architecture:
+    """The architecture with every width, every depth and every other ordered choice at one relative level each.
+
+    0 is the least of the options and 1 the most; halfway between two options is the lesser.
+    """
 
     def pick(name: str, options: tuple[Any, ...]) -> Any:
-        is_ordered = not isinstance(options[0], str) and not (".block" in name and name.count(".") == 1)
-        return sorted(options)[int(level * (len(options) - 1) + 0.5)] if is_ordered else options[0]
+        if isinstance(options[0], str) or (".block" in name and name.count(".") == 1):
+            return options[0]
+        level = width if name.endswith(".width") else depth if name.endswith(".depth") else rest
+        return sorted(options)[math.ceil(level * (len(options) - 1) - 0.5)]
 
     return decide(space, pick)
