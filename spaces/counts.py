@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from spaces.architecture import Architecture
 from spaces.network import Piece, pieces, skeleton
@@ -44,50 +44,55 @@ def count(arch: Architecture) -> Counts:
 
 @lru_cache(maxsize=16384)
 def count_piece(piece: Piece, shape: tuple[int, ...]) -> tuple[Counts, tuple[int, ...]]:
-    """Counts of one piece for an input of `shape` (without the batch), and the shape it puts out. 1-5 ms if new."""
-    module = skeleton(piece)
-    x = torch.empty(1, *shape, device="meta")
+    """Counts of one piece for an input of `shape` (without the batch), and the shape it puts out. 5-20 ms if new."""
+    counts, out = count_module(skeleton(piece), torch.empty(1, *shape, device="meta"))
+    return counts, tuple(out.shape[1:])
+
+
+def count_module(module: nn.Module, x: Tensor) -> tuple[Counts, Tensor]:
+    """Counts of one evaluation of `module` on `x`, both on the meta device, and what it puts out."""
     elementwise: list[int] = []
     hooks = [
         layer.register_forward_hook(lambda layer, _, out: elementwise.append(layer.macs_per_element * out.numel()))
         for layer in module.modules()
         if hasattr(layer, "macs_per_element")
     ]
-    with torch.no_grad(), FlopCounterMode(display=False) as flops:
+    with torch.no_grad(), _Watched() as watched:
         out = module(x)
     for hook in hooks:
         hook.remove()
     params = sum(parameter.numel() for parameter in module.parameters())
-    macs = flops.get_total_flops() // 2 + sum(elementwise)
-    return Counts(params, macs, _peak_bytes(module, x)), tuple(out.shape[1:])
+    peak_bytes = watched.peak_bytes + x.numel() * FLOAT_BYTES
+    return Counts(params, watched.flops // 2 + sum(elementwise), peak_bytes), out
 
 
-def _peak_bytes(module: nn.Module, x: Tensor) -> int:
-    with torch.no_grad(), _Alive() as alive:
-        module(x)
-    return alive.peak_bytes + x.numel() * FLOAT_BYTES
-
-
-class _Alive(TorchDispatchMode):
-    """Follows the bytes of the tensors that operations make and that are still referenced; views count once."""
+class _Watched(TorchDispatchMode):
+    """Adds up the flops of operations, by torch's own table of formulas, and follows the bytes of the tensors they make
+    for as long as these are referenced; views count once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.alive_bytes = self.peak_bytes = 0
+        self.flops = self.alive_bytes = self.peak_bytes = 0
         self._seen: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in out if isinstance(out, tuple | list) else (out,):
-            if isinstance(tensor, Tensor) and not func.is_view:
-                size = tensor.numel() * FLOAT_BYTES
-                storage = tensor.untyped_storage()
-                if storage._cdata not in self._seen:
-                    self._seen.add(storage._cdata)
-                    self.alive_bytes += size
-                    weakref.finalize(tensor, self._freed, size, storage._cdata)
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if func._overloadpacket in flop_registry:
+            self.flops += flop_registry[func._overloadpacket](*args, **kwargs, out_val=out)
+        if not func.is_view:
+            for tensor in out if isinstance(out, tuple | list) else (out,):
+                if isinstance(tensor, Tensor):
+                    self._follow(tensor)
         self.peak_bytes = max(self.peak_bytes, self.alive_bytes)
         return out
+
+    def _follow(self, tensor: Tensor) -> None:
+        storage, size = tensor.untyped_storage()._cdata, tensor.numel() * FLOAT_BYTES
+        if storage not in self._seen:
+            self._seen.add(storage)
+            self.alive_bytes += size
+            weakref.finalize(tensor, self._freed, size, storage)
 
     def _freed(self, size: int, storage: int) -> None:
         self.alive_bytes -= size

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from spaces.architecture import Architecture, Stage
 from spaces.blocks import KAN, Attention, MBConv, MoE
-from spaces.counts import Counts, _peak_bytes, count, count_piece
+from spaces.counts import Counts, count, count_module, count_piece
 from spaces.network import Head, Placed, Stem, build
 
 MAP = 8 * 8  # positions
@@ -88,8 +88,8 @@ class Skip(nn.Module):
 def test_the_peak_counts_what_is_alive_and_not_what_was() -> None:
     x = torch.empty(1, 4, 8, 8, device="meta")
     size = x.numel() * 4
-    assert _peak_bytes(Chain(), x) == 3 * size  # the caller's input stays
-    assert _peak_bytes(Skip(), x) == 4 * size
+    assert count_module(Chain(), x)[0].peak_bytes == 3 * size  # the caller's input stays
+    assert count_module(Skip(), x)[0].peak_bytes == 4 * size
 
 
 def test_counting_does_not_depend_on_what_was_counted_before() -> None:
