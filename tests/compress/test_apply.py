@@ -1,7 +1,6 @@
 """Which results of a step are kept, and why the others are not; and one recipe run for real."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,17 +45,21 @@ def verdict(found: Findings, *kept: Findings, budget: Budget = FREE) -> str:
 @pytest.mark.parametrize(
     ("limits", "named"),
     [
-        ({"params": 19_999}, "params <= 19999 with 20000"),
-        ({"macs": 500_000}, "macs <= 500000 with 1e+06"),
-        ({"peak_bytes": 40_000}, "peak_bytes <= 40000 with 50000"),
-        ({"size_bytes": 80_000}, "size_bytes <= 80000 with 90000"),
-        ({"latency_ms": 0.4}, "latency_ms <= 0.4 with 0.5"),
+        ({"params": 20_500}, "params <= 20500 with 30000"),
+        ({"size_bytes": 105_000}, "size_bytes <= 105000 with 120000"),
+        ({"latency_ms": 1.1}, "latency_ms <= 1.1 with 2"),
     ],
 )
-def test_a_broken_limit_rejects_however_good_the_rest_is(limits: Mapping[str, float], named: str) -> None:
-    better = findings(400, 0.5, 90_000)
+def test_a_limit_that_a_step_breaks_rejects_it_however_good_the_rest_is(limits: dict[str, float], named: str) -> None:
+    better = findings(400, 2.0, 120_000, params=30_000)
     assert verdict(better, budget=Budget(1.0, limits)).startswith(f"rejected: breaks the limit {named}")
     assert verdict(better, budget=Budget(1.0, {name: 10 * value for name, value in limits.items()})).startswith("acc")
+
+
+def test_a_limit_that_was_broken_before_only_must_not_get_worse() -> None:
+    too_large = Budget(1.0, {"size_bytes": 50_000})
+    assert verdict(findings(390, 1.0, 100_000), budget=too_large).startswith("accepted")  # trained on, same file size
+    assert verdict(findings(390, 1.0, 110_000), budget=too_large).startswith("rejected: breaks the limit size_bytes")
 
 
 def test_a_drop_beyond_the_budget_rejects_however_fast_the_file_is() -> None:
