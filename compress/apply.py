@@ -141,8 +141,8 @@ def judge(kept: Sequence[Findings], found: Findings, budget: Budget) -> tuple[st
     """("accepted" | "rejected", why). The accuracy is paired with the best that was kept, on the same images.
 
     A limit that is broken already (a float file too large, on its way to int8) must only not get worse; what is shipped
-    meets them all. A loss is within the budget if its interval is, or if the interval holds the budget and the loss itself is within
-    it: a few hundred images cannot decide a fraction of a point, and the reason says so.
+    meets them all. A loss of accuracy is within the budget if its interval is, or if the interval holds the budget and
+    the loss itself is within it: a few hundred images cannot decide a fraction of a point, and the reason says so.
     """
     change = describe_change(kept[-1], found)
     before = values_of(kept[-1])
