@@ -51,8 +51,11 @@ class Training:
         for name in ("epochs", "batch", "lr", "clip"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}.")
-        if self.minutes < 0 or self.weight_decay < 0 or not 0 <= self.smoothing < 1:
-            raise ValueError("`minutes` and `weight_decay` must not be negative, and `smoothing` must be in [0, 1).")
+        for name in ("minutes", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must not be negative, got {getattr(self, name)}.")
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"`smoothing` must be in [0, 1), got {self.smoothing}. Write 0.1 for a little.")
 
 
 def optimizer_for(parameters: dict[str, nn.Parameter], training: Training) -> torch.optim.SGD:

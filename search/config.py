@@ -9,7 +9,7 @@ from typing import Any
 from compress.devices import DEVICES
 from compress.export import EXPORTERS
 from compress.recipe import STEPS, Step
-from search.fields import Reading, quantity, shown
+from search.fields import Reading, quantity, shown, suggestion
 from search.objectives import Objective
 from search.overrides import apply_overrides
 from search.problems import Path as KeyPath
@@ -23,6 +23,14 @@ from spaces.tasks import TASKS, Data, Task
 SECTIONS = ("study", "task", "space", "supernet", "search", "objectives", "limits", "devices", "compress", "export")
 COSTS = ("params", "macs", "peak_bytes", "size_bytes")
 QUALITIES = {"loss": "min", "accuracy": "max"}
+NEEDED = {
+    "study": "study: my-study",
+    "task": "task: {kind: digits}",
+    "space": "space: {stages: [{depth: [1, 2], width: [16, 24], blocks: [mbconv]}]}",
+    "objectives": "objectives: {loss: min, latency_ms@here: min}",
+}
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+NAME_RULE = "must be a name of letters, digits, '.', '_' and '-'"
 DEFAULT_DEVICES = {"here": {"kind": "onnxruntime"}}
 
 
@@ -38,6 +46,8 @@ class Search:
     exports: int = 40
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"`seed` must not be negative, got {self.seed}.")
         if self.trials < 1:
             raise ValueError(f"`trials` must be at least 1, got {self.trials}.")
         if self.calibration < 4:
@@ -105,19 +115,18 @@ def config_of(tree: dict[str, Any], name: str) -> StudyConfig:
 def _read(reading: Reading, folder: Path) -> StudyConfig:
     tree = reading.source.tree
     reading.known((), tree, SECTIONS, "a space file")
-    for section in ("study", "task", "space", "objectives"):
-        if section not in tree:
-            reading.wrong((), f"the section {section!r} is missing", _example(section))
-    name = _read_name(reading, tree.get("study", ""))
-    task_tree, task = _read_task(reading, tree.get("task"), folder)
-    stem_width, stem_stride, stages = read_space(reading, tree.get("space"))
+    for section, example in NEEDED.items():
+        reading.needed((), tree, section, SECTIONS, f"the section {section!r} is missing", f"for example `{example}`")
+    name = _read_name(reading, tree["study"]) if "study" in tree else ""
+    task_tree, task = _read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
+    stem_width, stem_stride, stages = read_space(reading, tree["space"]) if "space" in tree else ((), 1, ())
     supernet = reading.instance(("supernet",), tree.get("supernet"), Sharing, "the supernet")
     search = reading.instance(("search",), tree.get("search"), Search, "the search")
     if search:
         reading.registered(("search", "sampler"), search.sampler, SAMPLERS)
-    devices = _read_devices(reading, tree.get("devices") or DEFAULT_DEVICES)
-    objectives = _read_objectives(reading, tree.get("objectives"), devices)
-    limits = _read_limits(reading, tree.get("limits"), devices)
+    named, devices = _read_devices(reading, tree.get("devices"))
+    objectives = _read_objectives(reading, tree["objectives"], named) if "objectives" in tree else ()
+    limits = _read_limits(reading, tree.get("limits"), named)
     compress, steps = _read_compress(reading, tree.get("compress"))
     export = _read_export(reading, tree.get("export", ["onnx"]))
     if reading.problems:
@@ -128,27 +137,19 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     )  # fmt: skip
 
 
-def _example(section: str) -> str:
-    return {
-        "study": "for example `study: my-study`",
-        "task": "for example `task: {kind: digits}`",
-        "space": "see studies/digits/space.yaml",
-        "objectives": "for example `objectives: {loss: min, latency_ms@here: min}`",
-    }[section]
-
-
 def _read_name(reading: Reading, value: Any) -> str:
-    if not value or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", str(value)):
-        reading.wrong(("study",), f"`study` must be a name of letters, digits, '.', '_' and '-', got {shown(value)}")
+    if isinstance(value, bool) or not isinstance(value, str | int) or not re.fullmatch(NAME, str(value)):
+        reading.wrong(("study",), f"`study` {NAME_RULE}, got {shown(value)}")
     return str(value)
 
 
 def _read_task(reading: Reading, value: Any, folder: Path) -> tuple[dict[str, Any], Any]:
-    tree = dict(reading.mapping(("task",), value, "the task") or {})
-    if "kind" not in tree:
-        if value is not None:
+    read = reading.mapping(("task",), value, "the task")
+    if read is None or "kind" not in read:
+        if read is not None:
             reading.wrong(("task",), "the task needs a `kind`", f"one of {', '.join(TASKS.names())}")
-        return tree, None
+        return {}, None
+    tree = dict(read)
     make = reading.registered(("task", "kind"), tree["kind"], TASKS)
     for name in ("path", "test_path"):
         if isinstance(tree.get(name), str) and tree[name]:
@@ -157,11 +158,19 @@ def _read_task(reading: Reading, value: Any, folder: Path) -> tuple[dict[str, An
     return tree, reading.instance(("task",), fields, make, f"task {tree['kind']!r}") if make else None
 
 
-def _read_devices(reading: Reading, value: Any) -> dict[str, Any]:
+def _read_devices(reading: Reading, value: Any) -> tuple[list[str], dict[str, Any]]:
+    """All names that `devices` gives, and the devices that are right."""
+    listed = reading.mapping(("devices",), value, "`devices`")
+    named = DEFAULT_DEVICES if not listed else listed
     devices = {}
-    for name, fields in (reading.mapping(("devices",), value, "`devices`") or {}).items():
+    for name, fields in named.items():
         path = ("devices", name)
-        tree = dict(reading.mapping(path, fields, f"device {name!r}") or {})
+        if not re.fullmatch(NAME, name):
+            reading.wrong(path, f"a device {NAME_RULE}, got {name!r}", at_key=True)
+        read = reading.mapping(path, fields, f"device {name!r}")
+        if read is None:
+            continue
+        tree = dict(read)
         if "kind" not in tree:
             reading.wrong(path, f"device {name!r} needs a `kind`", f"one of {', '.join(DEVICES.names())}")
             continue
@@ -169,11 +178,11 @@ def _read_devices(reading: Reading, value: Any) -> dict[str, Any]:
         device = reading.instance(path, tree, make, f"device {name!r}") if make else None
         if device is not None:
             devices[name] = device
-    return devices
+    return list(named), devices
 
 
-def _read_objectives(reading: Reading, value: Any, devices: dict[str, Any]) -> tuple[Objective, ...]:
-    found = []
+def _read_objectives(reading: Reading, value: Any, devices: Sequence[str]) -> tuple[Objective, ...]:
+    found, before = [], len(reading.problems)
     for name, direction in (reading.mapping(("objectives",), value, "`objectives`") or {}).items():
         path: KeyPath = ("objectives", name)
         if direction not in ("min", "max"):
@@ -184,13 +193,13 @@ def _read_objectives(reading: Reading, value: Any, devices: dict[str, Any]) -> t
             if direction != natural:
                 reading.wrong(path, f"{metric[0]} is better when it is {natural}, got {direction}", f"write {natural}")
             found.append(Objective(metric[0], direction, metric[1]))
-    if found and not any(objective.metric in QUALITIES for objective in found):
+    if len(reading.problems) == before and not any(objective.metric in QUALITIES for objective in found):
         reading.wrong(("objectives",), "one objective must be `loss` or `accuracy`", "add `loss: min`", at_key=True)
-    return tuple(found)
+    return tuple(sorted(found, key=lambda o: (o.metric not in QUALITIES, o.name)))  # a stored config is sorted too
 
 
-def _read_limits(reading: Reading, value: Any, devices: dict[str, Any]) -> dict[str, float]:
-    limits = {}
+def _read_limits(reading: Reading, value: Any, devices: Sequence[str]) -> dict[str, float]:
+    limits: dict[str, float] = {}
     for name, text in (reading.mapping(("limits",), value, "`limits`") or {}).items():
         path: KeyPath = ("limits", name)
         metric = _read_metric(reading, path, "size_bytes" if name == "size" else name, COSTS, devices)
@@ -199,36 +208,32 @@ def _read_limits(reading: Reading, value: Any, devices: dict[str, Any]) -> dict[
             reading.wrong(
                 path, f"the limit of {name!r} must be a positive number such as 200k or 0.5, got {shown(text)}"
             )
+        elif metric and "@".join(filter(None, metric)) in limits:
+            reading.wrong(path, f"{name!r} is limited twice: `size` is `size_bytes`", "keep one of them", at_key=True)
         elif metric:
-            limits["@".join(part for part in metric if part)] = number
+            limits["@".join(filter(None, metric))] = number
     return limits
 
 
 def _read_metric(
-    reading: Reading, path: KeyPath, name: str, plain: Sequence[str], devices: dict[str, Any]
+    reading: Reading, path: KeyPath, name: str, plain: Sequence[str], devices: Sequence[str]
 ) -> tuple[str, str] | None:
     """("latency_ms", device) or (metric, ""); None if there is no such metric or device."""
-    from spaces.registry import nearest
-
     metric, at, device = str(name).partition("@")
     known = [*plain, *(f"latency_ms@{d}" for d in devices)]
     if name in known:
         return metric, device
     if metric == "latency_ms" and at and device not in devices:
-        close = nearest(device, list(devices))
-        hint = f"did you mean {close!r}?" if close else f"`devices` has {', '.join(devices) or 'none'}"
-        reading.wrong(path, f"unknown device {device!r}", hint, at_key=True)
+        reading.wrong(path, f"unknown device {device!r}", suggestion(device, devices), at_key=True)
     else:
-        close = nearest(str(name), known)
-        hint = f"did you mean {close!r}?" if close else f"known: {', '.join(known)}"
-        reading.wrong(path, f"unknown metric {name!r}", hint, at_key=True)
+        reading.wrong(path, f"unknown metric {name!r}", suggestion(name, known), at_key=True)
     return None
 
 
 def _read_compress(reading: Reading, value: Any) -> tuple[Any, tuple[tuple[str, Step], ...]]:
     tree = dict(reading.mapping(("compress",), value, "`compress`") or {})
     listed = tree.pop("steps", [])
-    if "steps" not in Compress.__dataclass_fields__ and not isinstance(listed, list):
+    if not isinstance(listed, list):
         reading.wrong(("compress", "steps"), f"`steps` must be a list, got {shown(listed)}")
         listed = []
     steps = []
@@ -246,8 +251,7 @@ def _read_compress(reading: Reading, value: Any) -> tuple[Any, tuple[tuple[str, 
         step = reading.instance((*path, name), fields, make, f"step {name!r}") if make else None
         if step is not None:
             steps.append((name, step))
-    known = {name: item for name, item in tree.items() if name != "steps"}
-    return reading.instance(("compress",), known, Compress, "`compress`"), tuple(steps)
+    return reading.instance(("compress",), tree, Compress, "`compress`"), tuple(steps)
 
 
 def _read_export(reading: Reading, value: Any) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """From a YAML tree to frozen dataclasses, collecting every problem with its place instead of stopping at the first."""
 
+import math
 import re
 import types
 import typing
@@ -29,8 +30,9 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
 
     def wrong(self, path: Path, message: str, hint: str = "", *, at_key: bool = False) -> None:
-        """Note a problem at `path`."""
-        self.problems.append(self.source.problem(path, message, hint, at_key=at_key))
+        """Note a problem at `path`, unless the reader could not tell what stands there and said so."""
+        if path not in {problem.path for problem in self.source.problems}:
+            self.problems.append(self.source.problem(path, message, hint, at_key=at_key))
 
     def mapping(self, path: Path, value: Any, noun: str) -> Mapping[str, Any] | None:
         """The value if it is a mapping; an empty field counts as an empty mapping."""
@@ -42,17 +44,29 @@ class Reading:
         return None
 
     def known(self, path: Path, tree: Mapping[str, Any], names: Sequence[str], noun: str) -> None:
-        """Note every key of `tree` that is not in `names`, with the nearest that is."""
+        """Note every key of `tree` that is not in `names`, with the nearest that is, one not given yet before others."""
+        left = [known for known in names if known not in tree]
         for name in tree:
             if name not in names:
-                close = nearest(str(name), list(names))
-                hint = f"did you mean {close!r}?" if close else f"known: {', '.join(names)}"
+                hint = suggestion(name, left if nearest(name, left) else names)
                 self.wrong((*path, name), f"unknown field {name!r} for {noun}", hint, at_key=True)
+
+    def needed(
+        self, path: Path, tree: Mapping[str, Any], name: str, names: Sequence[str], message: str, hint: str
+    ) -> None:
+        """Note that the field `name` is missing, unless a misspelled one was meant and `known` says so."""
+        unknown = [str(key) for key in tree if key not in names]
+        left = [known for known in names if known not in tree]
+        if name not in tree and not any(nearest(key, left) == name for key in unknown):
+            self.wrong(path, message, hint)
 
     def scalar(self, path: Path, value: Any, kind: type, noun: str) -> Any:
         """`value` as an int, float, bool or str, strictly (true is no number, 3 is a float too); None if it is not."""
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            self.wrong(path, f"{noun} must be finite, got {value}")
+            return None
         if type(value) is kind:
             return value
         self.wrong(path, f"{noun} must be {NAMES[kind]}, got {shown(value)}")
@@ -88,11 +102,15 @@ class Reading:
 
     def registered(self, path: Path, name: Any, registry: Registry[Any], *, at_key: bool = False) -> Any:
         """The registry's entry of that name, or None."""
+        if not isinstance(name, str):
+            self.wrong(
+                path, f"a {registry.noun} must be text, got {shown(name)}", f"known: {', '.join(registry.names())}"
+            )
+            return None
         try:
-            return registry.get(str(name))
-        except UnknownName as error:
-            message, _, hint = str(error).partition(". ")
-            self.wrong(path, message, hint.rstrip("."), at_key=at_key)
+            return registry.get(name)
+        except UnknownName:
+            self.wrong(path, f"unknown {registry.noun} {name!r}", suggestion(name, registry.names()), at_key=at_key)
             return None
 
     def options(self, path: Path, value: Any, kind: type, noun: str) -> tuple[Any, ...]:
@@ -107,6 +125,12 @@ class Reading:
             if item is not None and item in read[:i]:
                 self.wrong(place(i), f"{noun} lists {item} twice")
         return read if len(self.problems) == before else ()
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """The hint after an unknown name: the nearest one, or all there are."""
+    close = nearest(name, list(known))
+    return f"did you mean {close!r}?" if close else f"known: {', '.join(known) or 'none'}"
 
 
 def field_kinds(make: Any) -> dict[str, type]:
@@ -149,7 +173,7 @@ def quantity(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value)
+        return float(value) if math.isfinite(value) else None
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zA-Z]*)\s*", str(value))
     if match and match.group(2).lower() in UNITS:
         return float(match.group(1)) * UNITS[match.group(2).lower()]

@@ -50,7 +50,8 @@ class Source:
                 length = origin.index("=") if at_key else len(origin) - start
                 return Problem(path, message, 1, start + 1, length, hint, origin)
             inherited = end < len(path)  # a missing field is shown at the name of what should hold it
-            place = self.keys.get(part) if at_key or inherited else None
+            is_empty = part in self.values and self.values[part].length == 0
+            place = self.keys.get(part) if at_key or inherited or is_empty else None
             place = place or self.values.get(part)
             if place is not None and part:
                 return Problem(path, message, place.line, place.column, place.length, hint)

@@ -4,32 +4,32 @@ from typing import Any
 
 import torch
 
-from search.fields import Reading, field_kinds, shown
+from search.fields import Reading, field_kinds, shown, suggestion
 from search.problems import Path
 from spaces.blocks import BLOCKS
 from spaces.enters import ENTERS
 from spaces.space import BlockChoice, StageSpace, largest_blocks
 
-STEM, STAGE = ("width", "stride"), ("depth", "width", "stride", "blocks", "enter")
+SPACE, STEM, STAGE = ("stem", "stages"), ("width", "stride"), ("depth", "width", "stride", "blocks", "enter")
 
 
 def read_space(reading: Reading, value: Any) -> tuple[tuple[int, ...], int, tuple[StageSpace, ...]]:
     """(stem widths, stem stride, stages); the reading's problems say what is wrong with them."""
     tree = reading.mapping(("space",), value, "the space") or {}
-    reading.known(("space",), tree, ("stem", "stages"), "the space")
+    reading.known(("space",), tree, SPACE, "the space")
     stem = reading.mapping(("space", "stem"), tree.get("stem", {"width": 16}), "the stem") or {}
     reading.known(("space", "stem"), stem, STEM, "the stem")
     widths = _positive(reading, ("space", "stem", "width"), stem.get("width", 16), "`width`")
-    stride = _positive(reading, ("space", "stem", "stride"), stem.get("stride", 1), "`stride`")
-    listed = tree.get("stages")
-    if value is not None and (not isinstance(listed, list) or not listed):
-        reading.wrong(("space",), f"the space needs a list of `stages`, got {shown(listed)}", at_key=True)
-    stages = [
-        _read_stage(reading, ("space", "stages", i), stage)
-        for i, stage in enumerate(listed or [])
-        if isinstance(listed, list)
-    ]
-    return widths, stride[0] if stride else 1, tuple(stage for stage in stages if stage)
+    stride = _one(reading, ("space", "stem", "stride"), stem.get("stride", 1), "`stride`")
+    listed = tree.get("stages", [])
+    if "stages" in tree and (not isinstance(listed, list) or not listed):
+        got = "an empty list" if listed == [] else shown(listed)
+        reading.wrong(("space", "stages"), f"`stages` must be a list of at least one stage, got {got}")
+        listed = []
+    elif isinstance(value, dict | None):
+        reading.needed(("space",), tree, "stages", SPACE, "the space needs `stages`", "a list of at least one stage")
+    stages = [_read_stage(reading, ("space", "stages", i), stage) for i, stage in enumerate(listed)]
+    return widths, stride, tuple(stage for stage in stages if stage)
 
 
 def _read_stage(reading: Reading, path: Path, value: Any) -> StageSpace | None:
@@ -39,11 +39,10 @@ def _read_stage(reading: Reading, path: Path, value: Any) -> StageSpace | None:
     before = len(reading.problems)
     reading.known(path, tree, STAGE, "a stage")
     for name in ("depth", "width", "blocks"):
-        if name not in tree:
-            reading.wrong(path, f"a stage needs `{name}`")
+        reading.needed(path, tree, name, STAGE, f"a stage needs `{name}`", "")
     depth = _positive(reading, (*path, "depth"), tree.get("depth", 1), "`depth`")
     width = _positive(reading, (*path, "width"), tree.get("width", 8), "`width`")
-    stride = _positive(reading, (*path, "stride"), tree.get("stride", 1), "`stride`")
+    stride = _one(reading, (*path, "stride"), tree.get("stride", 1), "`stride`")
     enter = tree.get("enter", "conv")
     reading.registered((*path, "enter"), enter, ENTERS)
     listed = tree.get("blocks", [])
@@ -55,8 +54,11 @@ def _read_stage(reading: Reading, path: Path, value: Any) -> StageSpace | None:
         reading.wrong((*path, "blocks"), "`blocks` must name at least one block", f"known: {', '.join(BLOCKS.names())}")
     if len(reading.problems) > before:
         return None
-    stage = StageSpace(depth, width, stride[0], tuple(b for b in blocks if b), enter)
-    _check_widths(reading, path, stage)
+    for index, block in enumerate(blocks):
+        if block in blocks[:index]:
+            reading.wrong((*path, "blocks", index), f"the same block is listed twice: {block.kind}")  # type: ignore[union-attr]
+    stage = StageSpace(depth, width, stride, tuple(b for b in blocks if b), enter)
+    _check_widths(reading, path, stage, isinstance(tree["width"], list))
     return stage if len(reading.problems) == before else None
 
 
@@ -77,8 +79,9 @@ def _read_block(reading: Reading, path: Path, entry: Any) -> BlockChoice | None:
     kinds = field_kinds(make)
     reading.known((*path, name), tree, list(kinds), f"block {name!r}")
     choices = []
-    for field, values in tree.items():
-        if field in kinds:
+    for field in kinds:  # not the file's order, which a stored config does not keep: it decides what a seed draws
+        if field in tree:
+            values = tree[field]
             options = reading.options((*path, name, field), values, kinds[field], f"`{field}`")
             _check_options(reading, (*path, name, field), make, field, options, isinstance(values, list))
             choices.append((field, options))
@@ -90,11 +93,7 @@ def _check_options(reading: Reading, path: Path, make: Any, field: str, options:
         where = (*path, index) if listed else path
         allowed = make.allowed.get(field)
         if allowed and option not in allowed:
-            from spaces.registry import nearest
-
-            close = nearest(option, list(allowed))
-            hint = f"did you mean {close!r}?" if close else f"known: {', '.join(allowed)}"
-            reading.wrong(where, f"unknown {field} {option!r}", hint)
+            reading.wrong(where, f"unknown {field} {option!r}", suggestion(option, allowed))
             continue
         try:
             make(**{field: option})
@@ -102,16 +101,25 @@ def _check_options(reading: Reading, path: Path, make: Any, field: str, options:
             reading.wrong(where, str(error).rstrip("."))
 
 
-def _check_widths(reading: Reading, path: Path, stage: StageSpace) -> None:
-    """Every block must be buildable at every width."""
+def _check_widths(reading: Reading, path: Path, stage: StageSpace, listed: bool) -> None:
+    """Every block must be buildable at every width, and none so thin that nothing is left of it."""
     for index, width in enumerate(stage.width):
+        where = (*path, "width", index) if listed else (*path, "width")
+        for choice in stage.blocks:
+            make: Any = BLOCKS.get(choice.kind)
+            least = make(**{field: min(options) for field, options in choice.fields})
+            for dimension, units in least.units(width).items():
+                if units < 1:
+                    rule = f"block {choice.kind!r} has no {dimension} units left at width {width}"
+                    reading.wrong(where, rule, f"raise the choices of {choice.kind!r}, or the width")
+                    return
         for block in largest_blocks(stage):
             try:
                 with torch.device("meta"):
                     block.build(width)
             except (ValueError, RuntimeError) as error:
-                where = (*path, "width", index)
-                reading.wrong(where, f"block {block.kind!r} cannot be built at width {width}: {str(error).rstrip('.')}")
+                reason = str(error).rstrip(".").partition("\n")[0]
+                reading.wrong(where, f"block {block.kind!r} cannot be built at width {width}: {reason}")
 
 
 def _positive(reading: Reading, path: Path, value: Any, noun: str) -> tuple[int, ...]:
@@ -122,3 +130,11 @@ def _positive(reading: Reading, path: Path, value: Any, noun: str) -> tuple[int,
             reading.wrong(where, f"{noun} must be positive, got {option}")
             return ()
     return options
+
+
+def _one(reading: Reading, path: Path, value: Any, noun: str) -> int:
+    """One positive number: strides are not searched."""
+    if isinstance(value, list):
+        reading.wrong(path, f"{noun} must be one whole number, got a list", "strides are not a choice")
+        return 1
+    return (*_positive(reading, path, value, noun), 1)[0]

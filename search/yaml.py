@@ -33,7 +33,8 @@ WORDS |= {word.upper(): WORDS[word] for word in ("null", "true", "false")}
 
 @dataclass(frozen=True)
 class Place:
-    """Where something stands; line and column count from 1, `length` in characters on that line."""
+    """Where something stands; line and column count from 1, `length` in characters on that line, 0 where nothing is
+    written."""
 
     line: int
     column: int
@@ -228,6 +229,8 @@ class _Reader:
         start, end = event.start_mark, event.end_mark
         line = self.lines[start.line] if start.line < len(self.lines) else ""
         collection = isinstance(event, SequenceStartEvent | MappingStartEvent)
+        if isinstance(event, ScalarEvent) and event.value == "" and event.style is None:
+            return Place(start.line + 1, start.column + 1, 0)  # the mark is that of what comes next
         if end.line == start.line and end.column > start.column and not collection:
             length = end.column - start.column
         else:

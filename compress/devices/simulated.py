@@ -34,8 +34,9 @@ class Simulated:
     def __post_init__(self) -> None:
         if self.macs_per_us <= 0:
             raise ValueError(f"`macs_per_us` must be positive, got {self.macs_per_us}.")
-        if self.node_us < 0 or self.seconds_per_measurement < 0:
-            raise ValueError("`node_us` and `seconds_per_measurement` must not be negative.")
+        for name in ("node_us", "seconds_per_measurement"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must not be negative, got {getattr(self, name)}.")
 
     def fingerprint(self) -> dict[str, str]:
         """The constants of the formula; how long it pretends to take changes no number."""

@@ -38,8 +38,9 @@ class Distill:
             raise ValueError(f"`epochs` must be at least 1, got {self.epochs}.")
         if not 0 <= self.weight <= 1:
             raise ValueError(f"`weight` must be in [0, 1], got {self.weight}. Write 0.5 for half labels, half teacher.")
-        if self.temperature <= 0 or self.lr <= 0 or self.batch < 1:
-            raise ValueError("`temperature`, `lr` and `batch` must be positive.")
+        for name in ("temperature", "lr", "batch"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}.")
 
     def __call__(self, variant: Variant, context: Context) -> Variant:
         if variant.precision != "float32":

@@ -21,6 +21,8 @@ class Digits:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"`seed` must not be negative, got {self.seed}.")
         if not (self.validation > 0 and self.test > 0 and self.validation + self.test < 1):
             raise ValueError(
                 f"`validation` and `test` must be positive and leave something to train on, got {self.validation} and "

@@ -41,6 +41,8 @@ class Parquet:
     flip: bool = False
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"`seed` must not be negative, got {self.seed}.")
         if not 0 < self.validation < 1 or not 0 <= self.test < 1 or self.validation + self.test >= 1:
             raise ValueError(
                 f"`validation` and `test` must be fractions that leave something to train on, "
