@@ -60,7 +60,7 @@ def test_an_edited_config_is_refused_with_the_difference(ledger: Ledger) -> None
         "space.stages[1].width: [32, 64] -> [32, 48]",
         "data: sha256 dddddddddddd -> eeeeeeeeeeee",
     ]
-    assert "--new-study" in str(refused.value)
+    assert "-o study=NAME" in str(refused.value)
     assert ledger.study("digits").config == CONFIG
 
 

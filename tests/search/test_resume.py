@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,12 @@ def outcome(db: Path) -> tuple[list, list]:
     with Ledger.open(str(db), create=False) as ledger:
         study = ledger.study("tiny")
         assert study.state == "done"
-        trials = [(t.number, t.origin, t.architecture_id, dict(t.values), dict(t.kinds)) for t in ledger.trials(study.id)]
-        variants = [(v.role, v.step, v.architecture_id, v.verdict, v.model, v.is_shipped) for v in ledger.variants(study.id)]
+        trials = [
+            (t.number, t.origin, t.architecture_id, dict(t.values), dict(t.kinds)) for t in ledger.trials(study.id)
+        ]
+        variants = [
+            (v.role, v.step, v.architecture_id, v.verdict, v.model, v.is_shipped) for v in ledger.variants(study.id)
+        ]
     return trials, variants
 
 
@@ -41,15 +46,8 @@ def rows(db: Path, query: str) -> int:
         return 0
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list, list]:
-    db = tmp_path_factory.mktemp("unbroken") / "lathe.db"
-    finished = run("launch", str(TINY), "--db", str(db), "-q")
-    assert finished.returncode == 0, finished.stderr
-    return outcome(db)
-
-
 KILL_POINTS = {
+    "never": "",
     "in supernet training": "select count(*) from lathe_event where kind = 'supernet'",
     "in the search": "select count(*) >= 5 from lathe_trial",
     "in the random baseline": "select count(*) >= 14 from lathe_trial",
@@ -57,9 +55,12 @@ KILL_POINTS = {
 }
 
 
-@pytest.mark.parametrize("point", KILL_POINTS)
-def test_a_killed_study_resumes_to_what_the_unbroken_one_found(point: str, unbroken: tuple[list, list], tmp_path: Path) -> None:
-    db = tmp_path / "lathe.db"
+def study_killed(point: str, db: Path) -> None:
+    """Launch the study, kill it when the query of `point` is true, and resume it to its end."""
+    if point == "never":
+        finished = run("launch", str(TINY), "--db", str(db), "-q")
+        assert finished.returncode == 0, finished.stderr
+        return
     command = [sys.executable, "-m", "search.cli", "launch", str(TINY), "--db", str(db), "-q"]
     with subprocess.Popen(command, env=ENVIRON, stderr=subprocess.PIPE) as running:
         while not rows(db, KILL_POINTS[point]) and running.poll() is None:
@@ -68,11 +69,26 @@ def test_a_killed_study_resumes_to_what_the_unbroken_one_found(point: str, unbro
         running.send_signal(signal.SIGKILL)
     resumed = run("resume", "tiny", "--db", str(db), "-q")
     assert resumed.returncode == 0, resumed.stderr
-    trials, variants = outcome(db)
-    assert len({architecture for _, _, architecture, _, _ in trials}) == len(trials)
-    assert trials == unbroken[0]
-    assert variants == unbroken[1]
-    assert check(str(db)) == []
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished study for every kill point; two at a time, because each uses one core."""
+    folder = tmp_path_factory.mktemp("studies")
+    found = {point: folder / str(number) / "lathe.db" for number, point in enumerate(KILL_POINTS)}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(study_killed, found, found.values()))
+    return found
+
+
+@pytest.mark.parametrize("point", [point for point in KILL_POINTS if point != "never"])
+def test_a_killed_study_resumes_to_what_the_unbroken_one_found(point: str, databases: dict[str, Path]) -> None:
+    unbroken_trials, unbroken_variants = outcome(databases["never"])
+    trials, variants = outcome(databases[point])
+    assert len({architecture for _, _, architecture, _, _ in trials}) == len(trials) == 24
+    assert trials == unbroken_trials
+    assert variants == unbroken_variants
+    assert check(str(databases[point])) == []
 
 
 def test_ctrl_c_pauses_at_a_safe_point_and_names_the_command_to_go_on(tmp_path: Path) -> None:
