@@ -1,5 +1,7 @@
-"""The command line that serves the dashboard on this machine."""
+"""The command line that serves the dashboard on this machine: `python -m dashboard.run --db URL`."""
 
+import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -23,3 +25,17 @@ def command(url: str, port: int = 8501, host: str = "127.0.0.1") -> list[str]:
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     return [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py")), *flags, "--", url]
+
+
+def main() -> None:
+    """Become the server: nothing is left behind when it is stopped."""
+    parser = argparse.ArgumentParser(prog="python -m dashboard.run", description=__doc__)
+    parser.add_argument("--db", required=True, help="study database: a SQLite file or a postgresql:// URL")
+    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    given = parser.parse_args()
+    os.execv(sys.executable, command(given.db, given.port, given.host))
+
+
+if __name__ == "__main__":
+    main()

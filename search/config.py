@@ -100,7 +100,7 @@ class StudyConfig:
 
 
 def read_config(file: Path, overrides: Sequence[str] = ()) -> StudyConfig:
-    """Read and check a space file with `-o path=value` overrides. Raises ConfigError that shows all problems at once."""
+    """Read and check a space file with `-o path=value` overrides. Raises ConfigError with all that is wrong."""
     source = apply_overrides(read_source(file), overrides)
     return _read(Reading(source, list(source.problems)), file.resolve().parent)
 
@@ -161,7 +161,7 @@ def _read_task(reading: Reading, value: Any, folder: Path) -> tuple[dict[str, An
 def _read_devices(reading: Reading, value: Any) -> tuple[list[str], dict[str, Any]]:
     """All names that `devices` gives, and the devices that are right."""
     listed = reading.mapping(("devices",), value, "`devices`")
-    named = DEFAULT_DEVICES if not listed else listed
+    named = listed if listed else DEFAULT_DEVICES
     devices = {}
     for name, fields in named.items():
         path = ("devices", name)

@@ -164,13 +164,13 @@ def checkpoint(engine: Engine) -> None:
 
 
 def _file(file: Path, read_only: bool, create: bool) -> Engine:
-    if create:
+    if create and not file.is_dir():
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SchemaError(f"cannot make the folder {file.parent}: {error.strerror}. Name another one.") from error
-    elif not file.parent.is_dir():
-        raise SchemaError(f"the folder {file.parent} of the study database does not exist. Check the path.")
+    elif file.is_dir():
+        raise SchemaError(f"{file} is a folder, the study database is a file. Write {file / 'lathe.db'}.")
     elif not file.is_file():
         raise SchemaError(f"there is no study database {file}. `search launch` makes one; or name another file.")
     mode = "ro" if read_only else "rwc" if create else "rw"

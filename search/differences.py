@@ -24,8 +24,8 @@ def refusal(study: StudyRecord, config: Mapping[str, Any], data_hash: str) -> st
     listed = "\n  ".join(lines)
     return (
         f"study {study.name!r} was started with another configuration, and is never mixed with a second:\n"
-        f"  {listed}\nUndo the change to resume it, or launch under another `study:` name, "
-        "or with `--new-study`."
+        f"  {listed}\nUndo the change to resume it, or launch it under another name "
+        "with `-o study=NAME`."
     )
 
 

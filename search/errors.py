@@ -1,5 +1,9 @@
 """What can go wrong, as one family: the command line prints the message and leaves with `exit_code`."""
 
+from collections.abc import Sequence
+
+from spaces.registry import nearest
+
 
 class LatheError(Exception):
     """Something the user can act on.
@@ -74,3 +78,10 @@ class Interrupted(LatheError):
     """Ctrl-C; the study is paused at a safe point."""
 
     exit_code = 130
+
+
+def no_study(name: str, known: Sequence[str], shown: str) -> NotFound:
+    """The error for a name that no study has, with the nearest one; `shown` is the database for the message."""
+    close = nearest(name, list(known))
+    hint = f"Did you mean {close!r}?" if close else f"There are: {', '.join(known) or 'none'}."
+    return NotFound(f"no study {name!r} in {shown}. {hint}")

@@ -44,7 +44,7 @@ class Reading:
         return None
 
     def known(self, path: Path, tree: Mapping[str, Any], names: Sequence[str], noun: str) -> None:
-        """Note every key of `tree` that is not in `names`, with the nearest that is, one not given yet before others."""
+        """Note the keys of `tree` that are not in `names`, with the nearest name, one not given yet if it can be."""
         left = [known for known in names if known not in tree]
         for name in tree:
             if name not in names:

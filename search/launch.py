@@ -9,7 +9,6 @@ from search.config import StudyConfig
 from search.errors import Infeasible, Interrupted, TooManyFailures
 from search.fronts import measured_front, spread
 from search.ledger import Ledger
-from search.limits import feasible_sample
 from search.measuring import SCREENING, SHIPPING
 from search.screen import screen
 from search.sharing import load_weights, train_supernet
@@ -61,7 +60,6 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
 def trained_supernet(study: Study) -> Supernet:
     """The study's supernet: from its last checkpoint where there is one, trained to the end of its budget."""
     config, ledger = study.config, study.ledger
-    check_feasible(study)
     supernet = build_supernet(study.space, config.search.seed)
     finished = ledger.load_checkpoint(study.id, "supernet")
     if finished is not None:
@@ -84,14 +82,6 @@ def trained_supernet(study: Study) -> Supernet:
     )
     ledger.save_checkpoint(study.id, "supernet", ledger.load_checkpoint(study.id, "supernet-training") or b"")
     return supernet
-
-
-def check_feasible(study: Study) -> None:
-    """Fail before training, not after, if nothing in the space meets the exact limits. Raises: Infeasible."""
-    import random
-
-    proposer = study.proposer
-    feasible_sample(study.space, proposer.limits, proposer.weight_bytes, random.Random(0))
 
 
 def _after(study: Study) -> None:

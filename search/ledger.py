@@ -28,7 +28,7 @@ from search.database import (
     store_of,
 )
 from search.differences import refusal
-from search.errors import ConfigError, NotFound, Paused, StudyBusy
+from search.errors import ConfigError, NotFound, Paused, StudyBusy, no_study
 from search.locks import FileLock, Lock, lock_study, owner
 from search.records import (
     ArchitectureRecord,
@@ -138,8 +138,7 @@ class Ledger:
         for record in known:
             if record.name == name:
                 return record
-        names = ", ".join(record.name for record in known) or "none"
-        raise NotFound(f"no study {name!r} in {self.shown}. There are: {names}.")
+        raise no_study(name, [record.name for record in known], self.shown)
 
     def set_stage(self, study_id: int, stage: str) -> None:
         """Say what the study is doing now; also a moment for SQLite to tidy up its log."""

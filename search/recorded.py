@@ -9,7 +9,7 @@ from sqlalchemy import Engine, and_, func, select
 from sqlalchemy.orm import Session
 
 from search.database import check_schema, connect, explained, for_reading, shown_url
-from search.errors import NotFound
+from search.errors import no_study
 from search.reading import read_measurements, read_trials, read_variants, study_record
 from search.records import MeasurementRecord, StudyRecord, TrialRecord, VariantRecord
 from search.tables import DeviceRow, EventRow, MeasurementRow, StudyRow, TrialRow, VariantRow
@@ -137,8 +137,7 @@ def pulse(engine: Engine, name: str) -> tuple[Any, ...]:
 def _study(session: Session, name: str, shown: str) -> StudyRow:
     row = session.execute(select(StudyRow).where(StudyRow.name == name)).scalar_one_or_none()
     if row is None:
-        names = ", ".join(session.scalars(select(StudyRow.name).order_by(StudyRow.id))) or "none"
-        raise NotFound(f"no study {name!r} in {shown}. There are: {names}.")
+        raise no_study(name, list(session.scalars(select(StudyRow.name).order_by(StudyRow.id))), shown)
     return row
 
 

@@ -1,6 +1,7 @@
 """A study at work: its config, data and rows, and the predictors that its measurements feed."""
 
 import platform
+import random
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from compress.measurement import Kind, Measurement
 from search.config import StudyConfig
 from search.hand_made import scaled_by_hand
 from search.ledger import Ledger
-from search.limits import FLOAT_BYTES, INT8_BYTES
+from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
 from search.objectives import minimised
 from search.predictors import LatencyModel, fit_latency
 from search.propose import Proposer
@@ -119,15 +120,16 @@ class Study:
 def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
     """Load the data, create or resume the study's rows, and rebuild what lives in memory from them.
 
-    Raises: ConfigError, StudyBusy (ledger); DataError (task).
+    Raises: ConfigError, StudyBusy (ledger); DataError (task); Infeasible if nothing in the space meets the exact limits.
     """
     began = time.monotonic()
     data = config.task.load()
     space = config.space(data)
-    record = ledger.open_study(config.study, config.tree, data.digest, versions(), config.search.seed)
     exact = {name: value for name, value in config.limits.items() if "@" not in name}
     weight_bytes = INT8_BYTES if any(name == "quantize" for name, _ in config.steps) else FLOAT_BYTES
     sampler, seed = config.search.sampler, config.search.seed
+    feasible_sample(space, exact, weight_bytes, random.Random(0))  # before there is a row, and before any training
+    record = ledger.open_study(config.study, config.tree, data.digest, versions(), seed)
     proposer = Proposer(space, config.objectives, sampler, seed, exact, weight_bytes)
     if sampler != "random":
         proposer.starts = scaled_by_hand(space)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.commands.options import DEFAULT_DB, Db, Json
-from search.errors import NotFound
+from search.errors import NotFound, no_study
 
 if TYPE_CHECKING:
     from search.recorded import Recorded
@@ -88,15 +88,15 @@ def dashboard(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Open the dashboard on this machine (read-only, telemetry off). Ctrl-C stops it."""
-    import subprocess
+    import os
     import sys
+    from importlib.util import find_spec
 
-    try:
-        from dashboard.run import command
-    except ImportError as error:
-        raise NotFound("the dashboard needs its extra: pip install 'lathe[dashboard]'.") from error
-    print(f"dashboard of {db} on http://{host}:{port}  (Ctrl-C stops it)", file=sys.stderr)
-    raise typer.Exit(subprocess.call(command(db, port, host)))
+    if find_spec("streamlit") is None:
+        raise NotFound("the dashboard needs Streamlit, which is not installed: pip install 'lathe[dashboard]'.")
+    print(f"dashboard of {db} on http://{host}:{port}  (Ctrl-C stops it)", file=sys.stderr, flush=True)
+    program = [sys.executable, "-m", "dashboard.run", "--db", db, "--port", str(port), "--host", host]
+    os.execv(program[0], program)  # becomes the server: nothing is left behind when it is stopped
 
 
 def _recorded(db: str, study: str) -> "Recorded":
@@ -110,14 +110,12 @@ def newest(db: str, study: str = "") -> str:
     """`study`, or the newest study where no name is given. Raises NotFound, naming the nearest."""
     from search.database import connect
     from search.recorded import read_lines
-    from spaces.registry import nearest
 
     names = [line.study.name for line in read_lines(connect(db, read_only=True))]
     if not names:
         raise NotFound(NO_STUDIES)
     if study and study not in names:
-        close = nearest(study, names)
-        raise NotFound(f"no study {study!r} in {db}. " + (f"Did you mean {close!r}?" if close else f"There are: {', '.join(names)}."))
+        raise no_study(study, names, db)
     return study or names[0]
 
 

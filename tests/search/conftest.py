@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from search.ledger import Ledger
+from tests.search.finished_study import Finished, run_to_the_end
 
 SETTINGS = "-c listen_addresses='' -c fsync=off -c unix_socket_directories="
 
@@ -24,6 +25,12 @@ def url(tmp_path: Path) -> str:
 def ledger(url: str) -> Iterator[Ledger]:
     with Ledger.open(url) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """One finished study for all tests that read one."""
+    return run_to_the_end(str(tmp_path_factory.mktemp("finished") / "lathe.db"))
 
 
 @pytest.fixture(scope="session")
