@@ -1,0 +1,245 @@
+"""The command line: exit codes, one message for what is wrong, data on stdout, nothing else there."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+
+from search import cli
+from tests.search.finished_study import TINY, Finished
+
+GROUP = typer.main.get_command(cli.app)
+COMMANDS = sorted(GROUP.commands)  # type: ignore[attr-defined]
+READING = ("status", "top", "show", "report", "export")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a call left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Said]
+
+
+@pytest.fixture
+def search(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """`search ...` in this process, from the entry point of the console script on."""
+
+    def call(*arguments: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["search", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 0
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return call
+
+
+def process(*arguments: str | Path, **environ: str) -> Said:
+    """The same in a process of its own, with its output in pipes."""
+    command = [sys.executable, "-m", "search.cli", *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1", **environ}
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def is_one_message(said: Said, code: int, *words: str) -> None:
+    """Nothing on stdout, one message on stderr that holds the words, no traceback, and the exit code."""
+    assert said.code == code, said
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    assert said.err.count("error: ") == 1, said.err
+    for word in words:
+        assert word in said.err, said.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_its_options(search: Call, command: str) -> None:
+    said = search(command, "--help")
+    assert said.code == 0
+    assert f"search {command}" in said.out
+    for parameter in GROUP.commands[command].params:  # type: ignore[attr-defined]
+        if parameter.param_type_name == "option" and not parameter.hidden:
+            assert parameter.help, f"{parameter.name} says nothing"
+            assert any(name in said.out for name in parameter.opts)
+
+
+def test_version_is_the_installed_one() -> None:
+    said = process("--version")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("lathe ")
+
+
+def test_an_unknown_command_or_option_is_a_usage_error(search: Call) -> None:
+    assert search("lanch", TINY).code == 2
+    assert search("status", "--jsn").code == 2
+    assert search("top", "-n", "0").code == 2
+
+
+def test_a_bad_space_file_is_one_message_and_exit_code_3(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(TINY.read_text().replace("kernel:", "kernal:"))
+    said = process("launch", file, "--db", tmp_path / "lathe.db")
+    is_one_message(said, 3, "space.yaml:", "unknown field 'kernal' for block 'mbconv'", "did you mean 'kernel'?")
+    assert not (tmp_path / "lathe.db").exists()
+
+
+def test_a_missing_space_file_and_a_bad_override_leave_with_3(search: Call, tmp_path: Path) -> None:
+    is_one_message(search("validate", tmp_path / "none.yaml"), 3, "there is no such file")
+    is_one_message(search("launch", TINY, "-o", "search.trails=3"), 3, "-o search.trails=3: error:", "mean 'trials'?")
+
+
+def test_data_that_is_not_there_leaves_with_3(search: Call, tmp_path: Path) -> None:
+    said = search("validate", TINY, "-o", f"task={{kind: parquet, path: {tmp_path}/none.parquet}}")
+    is_one_message(said, 3, "no data file")
+
+
+def test_validate_says_what_the_space_holds(search: Call) -> None:
+    said = search("validate", TINY)
+    assert said.code == 0
+    assert "1,079 to train, 359 to validate" in said.out and "architectures" in said.out
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(search: Call, tmp_path: Path) -> None:
+    said = search("launch", TINY, "--dry-run", "--db", tmp_path / "runs/lathe.db")
+    assert said.code == 0
+    for word in ("architectures", "1 supernet", "2 search", "3 winners", "estimate", "12 trials with nsga2"):
+        assert word in said.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_infeasible_space_is_refused_before_anything_is_written_down(search: Call, tmp_path: Path) -> None:
+    db = tmp_path / "lathe.db"
+    said = search("launch", TINY, "-q", "-o", "limits.params=1k", "--db", db)
+    is_one_message(said, 5, "The nearest found is", "params is 3,", "limit 1,000", "Raise these limits")
+    with sqlite3.connect(db) as connection:
+        assert connection.execute("select count(*) from lathe_study").fetchone() == (0,)
+
+
+def test_an_unknown_study_is_answered_with_the_nearest(search: Call, finished: Finished) -> None:
+    is_one_message(process("resume", "tinny", "--db", finished.db), 4, "no study 'tinny'", "Did you mean 'tiny'?")
+    for command in READING:
+        said = search(command, "tinny", "--db", finished.db)
+        is_one_message(said, 4, "no study 'tinny'", "Did you mean 'tiny'?")
+
+
+def truncated(file: Path, finished: Finished) -> None:
+    with sqlite3.connect(finished.db) as source, sqlite3.connect(file) as copy:
+        source.backup(copy)
+    file.write_bytes(file.read_bytes()[:-20_000])
+
+
+BROKEN: dict[str, Callable[[Path, Finished], object]] = {
+    "random bytes": lambda file, _: file.write_bytes(os.urandom(5000)),
+    "a truncated file": truncated,
+    "an empty file": lambda file, _: file.write_bytes(b""),
+    "a folder": lambda file, _: file.mkdir(),
+    "another program's database": lambda file, _: sqlite3.connect(file).execute("create table a (b)"),
+    "nothing": lambda file, _: None,
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_database_that_cannot_be_read_is_one_message_and_exit_code_7(
+    search: Call, what: str, finished: Finished, tmp_path: Path
+) -> None:
+    db = tmp_path / "lathe.db"
+    BROKEN[what](db, finished)
+    for command in READING:
+        is_one_message(search(command, "--db", db), 7, str(db))
+    is_one_message(search("resume", "tiny", "--db", db), 7, str(db))
+    if what != "a truncated file":  # whose damage `db check` lists
+        is_one_message(search("db", "check", "--db", db), 7, str(db))
+
+
+def test_a_folder_without_studies_says_how_to_start_one(
+    search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LATHE_DB", raising=False)
+    for command in READING:
+        is_one_message(search(command), 7, "there is no study database", "`search launch` makes one")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_one_versioned_document(search: Call, finished: Finished) -> None:
+    for command, key in (("status", "studies"), ("top", "trials"), ("show", "models"), ("doctor", "findings")):
+        said = search(command, "--json", "--db", finished.db)
+        assert (said.code, said.err) == (0, "")
+        tree = json.loads(said.out)
+        assert tree["v"] == 1 and tree[key]
+
+
+def test_show_config_is_what_the_study_was_started_with(search: Call, finished: Finished) -> None:
+    said = search("show", "--config", "--db", finished.db)
+    assert json.loads(said.out) == finished.config.tree
+
+
+def test_a_pipe_gets_plain_text(finished: Finished) -> None:
+    for command in ("status", "show"):
+        said = process(command, "--db", finished.db)
+        assert said.code == 0
+        assert "tiny" in said.out or "mbconv" in said.out
+        assert "\x1b" not in said.out + said.err
+    assert said.out == process(command, "--db", finished.db, NO_COLOR="1").out
+
+
+def test_status_and_top_are_columns_for_other_programs(search: Call, finished: Finished) -> None:
+    header, row = (line.split("\t") for line in search("status", "--db", finished.db).out.splitlines())
+    assert dict(zip(header, row, strict=True))["state"] == "done"
+    lines = [line.split("\t") for line in search("top", "-n", "3", "--db", finished.db).out.splitlines()]
+    assert len(lines) == 4
+    losses = [float(line[lines[0].index("loss")]) for line in lines[1:]]
+    assert losses == sorted(losses)
+
+
+def test_report_and_export_print_the_files_they_wrote(search: Call, finished: Finished, tmp_path: Path) -> None:
+    said = search("report", "--db", finished.db, "--out", tmp_path / "a" / "tiny.html")
+    assert said.code == 0 and Path(said.out.strip()).is_file()
+    said = search("export", "--db", finished.db, "--out", tmp_path / "out")
+    assert said.code == 0
+    assert {Path(line).name for line in said.out.splitlines()} == {p.name for p in (tmp_path / "out").iterdir()}
+
+
+def test_launching_a_finished_study_again_changes_nothing_and_tells_it_again(finished: Finished, search: Call) -> None:
+    said = search("resume", "tiny", "--db", finished.db)
+    assert said.code == 0
+    assert "shipped" in said.out and "against the baselines" in said.out
+    assert f"search report tiny --db {finished.db}" in said.err
+
+
+def test_the_doctor_finds_this_machine_ready(search: Call, tmp_path: Path) -> None:
+    said = search("doctor", "--db", tmp_path / "none.db")
+    assert said.code == 0, said.out
+    assert "none yet, made by the first launch" in said.out
+    assert "FIX" not in said.out
+
+
+def test_the_doctor_says_what_to_do_about_a_broken_database(search: Call, tmp_path: Path) -> None:
+    db = tmp_path / "lathe.db"
+    db.write_bytes(os.urandom(5000))
+    said = search("doctor", "--db", db)
+    assert said.code == 1
+    assert "not a database" in said.out and "point --db or LATHE_DB" in said.out
+
+
+def test_the_dashboard_without_streamlit_names_the_extra(
+    search: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    is_one_message(search("dashboard", "--db", tmp_path / "x.db"), 4, "pip install 'lathe[dashboard]'")
