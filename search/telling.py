@@ -59,9 +59,9 @@ def study_text(recorded: Recorded) -> str:
     shipped = [model for model in found if model.is_shipped]
     for model in shipped:
         lines += ["", f"shipped  {model.description}", f"         {_numbers(model)}"]
-    for members in chains(found).values():
-        lines += ["", members[0].name]
-        lines += [_step_line(model) for model in members]
+    for role in ("winner", "baseline"):
+        for members in chains(found, role).values():
+            lines += ["", members[0].name, *(_step_line(model) for model in members)]
     comparisons = compare(found)
     if comparisons or summary.coverage:
         lines += ["", "against the baselines"]
