@@ -33,7 +33,8 @@ def check_space(config: StudyConfig) -> str:
     inside = sum(not excess(exact_values(c, weight_bytes), limits) for c in counts)
     lines = [
         f"study       {config.study}",
-        f"data        {len(data.train.y):,} to train, {len(data.validation.y):,} to validate, {len(data.classes)} classes, images {'x'.join(map(str, data.input_shape))}",
+        f"data        {len(data.train.y):,} to train, {len(data.validation.y):,} to validate, "
+        f"{len(data.classes)} classes, images {'x'.join(map(str, data.input_shape))}",
         f"space       {size(space):.2e} architectures",
         f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
         f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",
@@ -54,12 +55,13 @@ def print_plan(config: StudyConfig) -> None:
     epochs = sum(getattr(step, "epochs", 0) for _, step in config.steps)
     search_s = 2 * config.search.trials * trial_s + config.search.exports * 0.5
     winners_s = chains * (epochs * epoch_s + 4.0 * (1 + len(config.steps))) + config.supernet.epochs * epoch_s
+    bound = f" or {minutes:g} minutes" if minutes else ""
+    recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
     print(
-        f"1 supernet  {config.supernet.epochs} epochs{f' or {minutes:g} minutes' if minutes else ''}: about {supernet_s:.0f} s\n"
+        f"1 supernet  {config.supernet.epochs} epochs{bound}: about {supernet_s:.0f} s\n"
         f"2 search    {config.search.trials} trials with {config.search.sampler}, as many random ones, at most "
         f"{config.search.exports} measured: about {search_s:.0f} s\n"
-        f"3 winners   {config.compress.keep} networks and 2 baselines through {' -> '.join(n for n, _ in config.steps) or 'no steps'}: "
-        f"about {winners_s:.0f} s\n"
+        f"3 winners   {config.compress.keep} networks and 2 baselines through {recipe}: about {winners_s:.0f} s\n"
         f"estimate    {supernet_s + search_s + winners_s:.0f} s in all, from a few steps timed just now"
     )
 

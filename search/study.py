@@ -120,7 +120,7 @@ class Study:
 def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
     """Load the data, create or resume the study's rows, and rebuild what lives in memory from them.
 
-    Raises: ConfigError, StudyBusy (ledger); DataError (task); Infeasible if nothing in the space meets the exact limits.
+    Raises: ConfigError, StudyBusy (ledger); DataError (task); Infeasible if nothing meets the exact limits.
     """
     began = time.monotonic()
     data = config.task.load()

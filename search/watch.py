@@ -1,4 +1,4 @@
-"""Who wants to know how far it is: progress bars on a terminal, a plain line now and then in a pipe, rows for others."""
+"""Who wants to know how far it is: bars on a terminal, a plain line now and then in a pipe, rows for others."""
 
 import signal
 import sys

@@ -14,7 +14,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("export"),
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Write what a study ships: the network as ONNX in float and int8, its labels and numbers, and a check of both."""
+    """Write what a study ships: its ONNX files, one a precision that was kept, and card.json with their numbers."""
     from search.ledger import Ledger
     from search.shipping import write_export
 

@@ -1,4 +1,4 @@
-"""What a finished study promises: measured where it matters, compared with baselines, and files that do what they say."""
+"""What a finished study promises: measured where it matters, compared with baselines, files that do what they say."""
 
 import json
 from collections import Counter
@@ -60,7 +60,7 @@ def test_at_most_as_many_architectures_are_measured_as_was_allowed(finished: Fin
 
 
 def test_nothing_enters_the_front_by_a_prediction(recorded: Recorded) -> None:
-    on_front = [row for row in top_rows(recorded, 99, only_front=True)]
+    on_front = top_rows(recorded, 99, only_front=True)
     assert on_front
     assert {row[f"{LATENCY} is"] for row in on_front} == {"simulated"}
     known = measured_ms(recorded)
