@@ -1,4 +1,4 @@
-"""What a search must beat: as many random networks, screened by the same rules. The hand-made one is in hand_made.py."""
+"""What a search must beat: as many random networks, screened alike. The hand-made one is in hand_made.py."""
 
 from search.propose import Proposal
 from search.screen import screen

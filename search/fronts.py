@@ -60,7 +60,7 @@ def reference_point(study: Study) -> tuple[float, ...]:
 
 
 def spread(study: Study, trials: Sequence[TrialRecord], keep: int) -> list[TrialRecord]:
-    """The `keep` trials that together dominate most: greedy in hypervolume, so both ends and the knee get their turn."""
+    """The `keep` trials that together dominate most: greedy in hypervolume, so ends and knee get a turn."""
     corner, chosen = reference_point(study), list[TrialRecord]()
     left = list(trials)
     while left and len(chosen) < keep:

@@ -71,7 +71,8 @@ def describe_infeasible(arch: Architecture, limits: Mapping[str, float], weight_
         for name, ratio in excess(values, limits).items()
     ]
     return (
-        f"no architecture of the space meets the limits. The nearest found is\n  {arch.describe()}\nwith {'; '.join(broken)}.\n"
+        "no architecture of the space meets the limits. The nearest found is\n"
+        f"  {arch.describe()}\nwith {'; '.join(broken)}.\n"
         "Raise these limits in `limits`, or add smaller widths, depths or expansions to `space`."
     )
 

@@ -1,9 +1,9 @@
 """Latency of an architecture or a file on a device of the study, in a unit that holds for the whole study.
 
-A shared machine changes its pace by up to 1.7 times between two sessions, while the ratio to a reference network measured
-in the same rounds stays within about 2 %. So a latency here is that ratio times the reference's own quiet latency, which
-is measured once a machine and kept: numbers of one study can be compared although hours lie between them. What the clock
-said stays in `details["clock_ms"]`.
+A shared machine changes its pace by up to 1.7 times between two sessions, while the ratio to a reference network that
+is measured in the same rounds stays within about 2 %. So a latency here is that ratio times the reference's own quiet
+latency, which is measured once a machine and kept: numbers of one study can be compared although hours lie between
+them. What the clock said stays in `details["clock_ms"]`.
 """
 
 import tempfile

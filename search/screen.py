@@ -76,12 +76,12 @@ def cost(arch: Architecture, device: str, values: dict[str, float], study: Study
     if known is not None and known[3] != "predicted":
         return known[0], known[3]
     calibrating = origin == "search" and len(study.of("search")) < study.config.search.calibration
-    if known is None or calibrating or (origin == "search" and may_matter(known[1], known[2], device, values, study)):
-        if study.exports < study.config.search.exports - reserve(study) or known is None:
-            measurement = measure_architecture(arch, device, study)
-            return measurement.value, measurement.kind
-    assert known is not None
-    return known[0], known[3]
+    if known is not None:
+        wanted = origin == "search" and (calibrating or may_matter(known[1], known[2], device, values, study))
+        if not wanted or study.exports >= study.config.search.exports - reserve(study):
+            return known[0], known[3]
+    measurement = measure_architecture(arch, device, study)
+    return measurement.value, measurement.kind
 
 
 def reserve(study: Study) -> int:

@@ -87,7 +87,8 @@ class Chain:
         trial_id: int | None,
         teacher: tuple[nn.Module, Parent] | None,
     ) -> None:
-        self.study, self.role, self.name, self.trial_id = study, role, dict(name), trial_id
+        self.study, self.name, self.trial_id = study, dict(name), trial_id
+        self.role: Role = role
         self.device = study.devices[0]
         self.context = Context(
             study.data,
@@ -213,7 +214,7 @@ def ship(study: Study) -> VariantRecord | None:
 
 
 def preferred(variants: Sequence[VariantRecord], max_drop: float) -> VariantRecord:
-    """Of those whose accuracy is within `max_drop` points of the best the fastest; of equally fast ones the smallest."""
+    """Of those with an accuracy within `max_drop` points of the best the fastest; of equally fast ones the smallest."""
     best = max(accuracy_of(v) for v in variants)
     close = [v for v in variants if accuracy_of(v) >= best - max_drop / 100]
     fastest = min(cost_of(v, "latency_ms") for v in close)

@@ -34,7 +34,10 @@ def main() -> None:
     for number in range(arguments.runs):
         with tempfile.TemporaryDirectory() as folder:
             results.append(one_run(arguments.space, Path(folder)))
-        print(f"run {number + 1}: {results[-1][0]:.0f} s, {results[-1][1]:.0f} MB, load {os.getloadavg()[0]:.1f}", flush=True)
+        print(
+            f"run {number + 1}: {results[-1][0]:.0f} s, {results[-1][1]:.0f} MB, load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
     for name, values in zip(("seconds", "MB"), zip(*results, strict=True), strict=True):
         print(f"{name}: median {statistics.median(values):.0f}, {min(values):.0f} to {max(values):.0f}")
 

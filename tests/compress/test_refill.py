@@ -17,7 +17,9 @@ from spaces.blocks import KAN, Attention, MBConv, MoE
 from spaces.network import build
 
 NORMALISATION, SHAPE = ((8.0,), (4.0,)), (1, 8, 8)
-ALL_KINDS = Architecture(SHAPE, 3, 8, 1, (Stage(16, 2, (MBConv(3, 2, True), Attention(1, 8, 1), MoE(2, 1), KAN(3, 1))),))
+ALL_KINDS = Architecture(
+    SHAPE, 3, 8, 1, (Stage(16, 2, (MBConv(3, 2, True), Attention(1, 8, 1), MoE(2, 1), KAN(3, 1))),)
+)
 
 
 def network(seed: int, arch: Architecture = ALL_KINDS) -> nn.Module:

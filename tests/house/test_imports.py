@@ -78,7 +78,5 @@ def test_everything_imported_is_declared_in_pyproject() -> None:
 
 
 def test_every_folder_of_a_room_is_a_package() -> None:
-    folders = {
-        file.parent for file in modules() if file.parent.name != "versions"
-    }  # migrations are read as files
+    folders = {file.parent for file in modules() if file.parent.name != "versions"}  # migrations are read as files
     assert not [str(f.relative_to(ROOT)) for f in folders if not (f / "__init__.py").exists()]

@@ -45,12 +45,7 @@ def tree() -> Iterator[str]:
 def folders() -> set[str]:
     """Top-level folders, and the folders of the rooms that hold modules."""
     found = {p for p in ROOT.iterdir() if p.is_dir() and any(p.rglob("*.*"))}
-    found |= {
-        file.parent
-        for room in ROOMS
-        for file in (ROOT / room).rglob("*.py")
-        if file.parent.name != "versions"
-    }
+    found |= {file.parent for room in ROOMS for file in (ROOT / room).rglob("*.py") if file.parent.name != "versions"}
     visible = [p.relative_to(ROOT) for p in found]
     return {
         f"{p}/"

@@ -18,9 +18,7 @@ LOSS = Evaluation("validation", "loss", 0.5, 0.4, 0.6, 269, "supernet")
 
 
 def architecture(number: int) -> ArchitectureRecord:
-    return ArchitectureRecord(
-        digest("architecture", number), f'{{"width":{number}}}', 1000 + number, 5000, 64
-    )
+    return ArchitectureRecord(digest("architecture", number), f'{{"width":{number}}}', 1000 + number, 5000, 64)
 
 
 def latency(artifact: str, value: float = 0.2) -> Measurement:

@@ -17,9 +17,7 @@ from tests.search.ledger_samples import CONFIG, DATA, architecture, ask, begin, 
 
 def python(script: str, *arguments: str) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, text=True
-    )
+    return subprocess.Popen([sys.executable, "-c", script, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 # Studies
@@ -158,9 +156,7 @@ def test_a_trial_whose_row_cannot_be_written_leaves_no_part_of_it(ledger: Ledger
     object.__setattr__(broken, "system_attrs", {"loss": float("nan")})
     with pytest.raises(Exception, match="not JSON compliant"):
         ledger.record_trial(study.id, broken)
-    assert [count(ledger, table) for table in ("trial", "architecture", "evaluation", "measurement")] == [
-        0
-    ] * 4
+    assert [count(ledger, table) for table in ("trial", "architecture", "evaluation", "measurement")] == [0] * 4
 
 
 @pytest.mark.parametrize(

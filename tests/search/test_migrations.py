@@ -89,9 +89,7 @@ def test_optuna_lives_in_the_same_file(tmp_path: Path, optuna_first: bool) -> No
 
 
 @pytest.mark.parametrize(("found", "remedy"), [("9999", "newer Lathe"), ("0000", "search db upgrade")])
-def test_a_database_of_another_version_is_refused_and_not_touched(
-    tmp_path: Path, found: str, remedy: str
-) -> None:
+def test_a_database_of_another_version_is_refused_and_not_touched(tmp_path: Path, found: str, remedy: str) -> None:
     url = str(tmp_path / "x.db")
     Ledger.open(url).close()
     stamp(url, found)

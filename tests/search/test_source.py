@@ -93,9 +93,7 @@ def test_every_key_and_value_knows_its_place(tmp_path: Path) -> None:
 def test_a_problem_is_drawn_like_a_compiler_draws_it(tmp_path: Path) -> None:
     source = read(tmp_path, GOOD, DATA="/data")
     path = ("stages", 0, "block", "mbconv", "kernal")
-    problem = source.problem(
-        path, "unknown field 'kernal' for block 'mbconv'", "did you mean 'kernel'?", at_key=True
-    )
+    problem = source.problem(path, "unknown field 'kernal' for block 'mbconv'", "did you mean 'kernel'?", at_key=True)
     assert render([problem], source.text, "space.yaml") == (
         "space.yaml:9:38: error: unknown field 'kernal' for block 'mbconv'\n"
         "   |\n"
@@ -133,9 +131,7 @@ def test_all_recoverable_problems_are_found_in_one_run(tmp_path: Path) -> None:
     text = "a: 1\na: 2\nb: !!python/name:os.system x\nc: {d: ${HOME_OF_DATA}}\n"
     found = message(tmp_path, text)
     assert "space.yaml:2:1: error: the field 'a' stands here twice, first in line 1" in found
-    assert (
-        "space.yaml:3:4: error: tags are not allowed, got 'tag:yaml.org,2002:python/name:os.system'" in found
-    )
+    assert "space.yaml:3:4: error: tags are not allowed, got 'tag:yaml.org,2002:python/name:os.system'" in found
     assert "space.yaml:4:8: error: the environment variable HOME_OF_DATA is not set; c.d needs it" in found
     assert "^^^^^^^^^^^^^^^ export HOME_OF_DATA=..." in found and found.endswith("3 errors")
 
@@ -196,9 +192,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
 def test_a_missing_file_names_the_nearest_one_in_its_folder(tmp_path: Path) -> None:
     for name in ("space.yaml", "other.yaml"):
         (tmp_path / name).write_text("a: 1\n")
-    with pytest.raises(
-        ConfigError, match=r"spaec.yaml: error: there is no such file. Did you mean '.*/space.yaml'"
-    ):
+    with pytest.raises(ConfigError, match=r"spaec.yaml: error: there is no such file. Did you mean '.*/space.yaml'"):
         read_source(tmp_path / "spaec.yaml")
     with pytest.raises(ConfigError, match="Nor is there a folder"):
         read_source(tmp_path / "nowhere" / "space.yaml")
@@ -218,9 +212,7 @@ def test_a_problem_in_brackets_underlines_all_of_them(tmp_path: Path) -> None:
 
 def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
     before = read(tmp_path, "search: {trials: 120}\nstages: [{depth: [1]}, {depth: [2]}]\n")
-    after = apply_overrides(
-        before, ["search.trials=20", "stages.1.depth=[1, 2]", "supernet.minutes=1e-1", "name="]
-    )
+    after = apply_overrides(before, ["search.trials=20", "stages.1.depth=[1, 2]", "supernet.minutes=1e-1", "name="])
     assert after.tree == {
         "search": {"trials": 20},
         "stages": [{"depth": [1]}, {"depth": [1, 2]}],
@@ -242,9 +234,7 @@ def test_a_later_override_wins_also_over_what_lies_below_it(tmp_path: Path) -> N
 
 def test_a_problem_with_an_overridden_value_shows_the_override(tmp_path: Path) -> None:
     source = apply_overrides(read(tmp_path, "search: {trials: 120}\n"), ["search.trials=ten"])
-    shown = render(
-        [source.problem(("search", "trials"), "`trials` must be a number")], source.text, "space.yaml"
-    )
+    shown = render([source.problem(("search", "trials"), "`trials` must be a number")], source.text, "space.yaml")
     assert shown.splitlines()[:4] == [
         "-o search.trials=ten: error: `trials` must be a number",
         "   |",

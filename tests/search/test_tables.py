@@ -84,18 +84,14 @@ def test_untrue_rows_are_refused(engine: Engine, row: Base, constraint: str) -> 
 def test_every_constraint_has_a_name_so_that_a_migration_can_find_it() -> None:
     tables: list[Table] = list(Base.metadata.tables.values())
     assert all(table.name.startswith("lathe_") for table in tables)
-    unnamed = [
-        (table.name, c) for table in tables for c in [*table.constraints, *table.indexes] if not c.name
-    ]
+    unnamed = [(table.name, c) for table in tables for c in [*table.constraints, *table.indexes] if not c.name]
     assert unnamed == []
 
 
 def test_every_reference_is_indexed() -> None:
     """Deleting a row, and every join, would else scan the table that refers to it."""
     for table in Base.metadata.tables.values():
-        leading = {
-            next(iter(index.columns)).name for index in [*table.indexes, table.primary_key] if index.columns
-        }
+        leading = {next(iter(index.columns)).name for index in [*table.indexes, table.primary_key] if index.columns}
         leading |= {next(iter(c.columns)).name for c in table.constraints if isinstance(c, UniqueConstraint)}
         missing = (
             {key.parent.name for key in table.foreign_keys} - leading - {"device_id"}
