@@ -58,21 +58,17 @@ class Search:
 
 @dataclass(frozen=True)
 class Compress:
-    """What happens to the winners. keep: how many networks of the front. epochs: training of each with its own weights.
-    max_drop: points of accuracy that the compression of a network may cost."""
+    """What happens to the winners. keep: how many networks of the front. max_drop: points of accuracy that the
+    compression of a network may cost."""
 
     keep: int = 3
     max_drop: float = 1.0
-    epochs: int = 10
-    lr: float = 0.02
 
     def __post_init__(self) -> None:
         if self.keep < 1:
             raise ValueError(f"`keep` must be at least 1, got {self.keep}.")
         if self.max_drop < 0:
             raise ValueError(f"`max_drop` must not be negative, got {self.max_drop}.")
-        if self.epochs < 1 or self.lr <= 0:
-            raise ValueError(f"`epochs` and `lr` must be positive, got {self.epochs} and {self.lr}.")
 
 
 @dataclass(frozen=True)
@@ -118,6 +114,7 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     for section, example in NEEDED.items():
         reading.needed((), tree, section, SECTIONS, f"the section {section!r} is missing", f"for example `{example}`")
     name = _read_name(reading, tree["study"]) if "study" in tree else ""
+    task: Any
     task_tree, task = _read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
     stem_width, stem_stride, stages = read_space(reading, tree["space"]) if "space" in tree else ((), 1, ())
     supernet = reading.instance(("supernet",), tree.get("supernet"), Sharing, "the supernet")

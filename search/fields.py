@@ -85,11 +85,10 @@ class Reading:
             for name, kind in kinds.items()
             if name in tree
         }
-        missing = [
-            f.name for f in fields(make) if f.default is MISSING and f.default_factory is MISSING and f.name not in tree
-        ]  # type: ignore[arg-type]
-        for name in missing:
-            self.wrong(path, f"{noun} needs the field {name!r}", at_key=True)
+        declared: Any = make
+        for each in fields(declared):
+            if each.default is MISSING and each.default_factory is MISSING and each.name not in tree:
+                self.wrong(path, f"{noun} needs the field {each.name!r}", at_key=True)
         if len(self.problems) > before:
             return None
         try:

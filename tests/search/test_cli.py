@@ -118,7 +118,7 @@ def test_validate_says_what_the_space_holds(search: Call) -> None:
 def test_a_dry_run_prints_the_plan_and_writes_nothing(search: Call, tmp_path: Path) -> None:
     said = search("launch", TINY, "--dry-run", "--db", tmp_path / "runs/lathe.db")
     assert said.code == 0
-    for word in ("architectures", "1 supernet", "2 search", "3 winners", "estimate", "12 trials with nsga2"):
+    for word in ("architectures", "1 supernet", "2 search", "3 winners", "estimate", "12 trials with "):
         assert word in said.out
     assert list(tmp_path.iterdir()) == []
 

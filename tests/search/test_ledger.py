@@ -246,7 +246,7 @@ def test_a_reader_cannot_write(ledger: Ledger, url: str) -> None:
 
 
 def test_a_ledger_that_is_not_there_is_not_made_by_reading(url: str) -> None:
-    with pytest.raises(SchemaError, match="does not exist"):
+    with pytest.raises(SchemaError, match="there is no study database"):
         Ledger.open(url, create=False)
 
 
