@@ -39,7 +39,7 @@ class Search:
     """How to look. trials: architectures to screen. calibration: how many of them, spread over the space, are measured
     to teach the latency predictor. exports: at most so many files are exported and measured while searching."""
 
-    sampler: str = "nsga2"
+    sampler: str = "surrogate"
     trials: int = 100
     seed: int = 0
     calibration: int = 20

@@ -17,6 +17,7 @@ from search.limits import feasible_sample, first_new, total_excess
 from search.objectives import Objective
 from search.records import TrialRecord, digest
 from search.samplers import SAMPLERS
+from search.samplers.problem import Problem
 from search.suggest import architecture_of, distributions, params_of, suggest
 from spaces.architecture import Architecture
 from spaces.space import SearchSpace, mutate
@@ -49,14 +50,18 @@ class Proposer:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space, self.objectives, self.seed = space, tuple(objectives), seed
         self.limits, self.weight_bytes = dict(limits), weight_bytes
+        self.seen: set[str] = set()
         self._make_sampler = SAMPLERS.get(sampler)
         self._study = optuna.create_study(
-            directions=["minimize"] * len(self.objectives), sampler=self._make_sampler(seed)
+            directions=["minimize"] * len(self.objectives), sampler=self._make_sampler(seed, self.problem())
         )
         self._distributions = distributions(space)
         self._settled = 0  # the generation whose parents are chosen
-        self.seen: set[str] = set()
         self.starts: tuple[Architecture, ...] = ()  # proposed first, where they are feasible
+
+    def problem(self) -> Problem:
+        """What a sampler may know now, beside the trials."""
+        return Problem(self.space, self.objectives, self.limits, self.weight_bytes, frozenset(self.seen))
 
     def replay(self, trials: Sequence[TrialRecord]) -> None:
         """Tell Optuna of recorded trials, in order, as if it had asked for them itself."""
@@ -114,7 +119,8 @@ class Proposer:
 
     def _ask(self, number: int, attempt: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """One answer of a freshly seeded sampler; the asked trial itself is dropped, only its answer is used."""
-        self._study.sampler = self._make_sampler(int(digest(self.seed, number, attempt)[:8], 16))
+        seed = int(digest(self.seed, number, attempt)[:8], 16)
+        self._study.sampler = self._make_sampler(seed, self.problem())
         trial = self._study.ask()
         params = suggest(trial, self.space)
         attrs = dict(self._study.get_trials(deepcopy=False)[trial.number].system_attrs)

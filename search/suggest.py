@@ -28,7 +28,7 @@ def decisions(space: SearchSpace) -> dict[str, tuple[Any, ...]]:
     return {name: options for name, options in found.items() if len(options) > 1}
 
 
-def _is_ordinal(name: str, options: tuple[Any, ...]) -> bool:
+def is_ordinal(name: str, options: tuple[Any, ...]) -> bool:
     """Numbers in increasing order that mean more or less of something; kinds of block and true or false do not."""
     is_kind = ".block" in name and name.count(".") == 1
     return not is_kind and all(isinstance(o, int | float) and not isinstance(o, bool) for o in options)
@@ -37,7 +37,7 @@ def _is_ordinal(name: str, options: tuple[Any, ...]) -> bool:
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     """Optuna's view: ordinal decisions are the index of the option in sorted order, the others are categories."""
     return {
-        name: IntDistribution(0, len(options) - 1) if _is_ordinal(name, options) else CategoricalDistribution(options)
+        name: IntDistribution(0, len(options) - 1) if is_ordinal(name, options) else CategoricalDistribution(options)
         for name, options in decisions(space).items()
     }
 
@@ -45,7 +45,7 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
 def suggest(trial: optuna.Trial, space: SearchSpace) -> dict[str, Any]:
     """Ask a live trial for every decision; returns its parameters."""
     for name, options in decisions(space).items():
-        if _is_ordinal(name, options):
+        if is_ordinal(name, options):
             trial.suggest_int(name, 0, len(options) - 1)
         else:
             trial.suggest_categorical(name, options)
@@ -58,7 +58,7 @@ def architecture_of(space: SearchSpace, params: Mapping[str, Any]) -> Architectu
     def pick(name: str, options: tuple[Any, ...]) -> Any:
         if len(options) == 1:
             return options[0]
-        return sorted(options)[params[name]] if _is_ordinal(name, options) else params[name]
+        return sorted(options)[params[name]] if is_ordinal(name, options) else params[name]
 
     return decide(space, pick)
 
@@ -71,5 +71,5 @@ def params_of(space: SearchSpace, arch: Architecture, unused: Mapping[str, Any])
         if name not in used:
             params[name] = unused[name]
         else:
-            params[name] = sorted(options).index(used[name]) if _is_ordinal(name, options) else used[name]
+            params[name] = sorted(options).index(used[name]) if is_ordinal(name, options) else used[name]
     return params

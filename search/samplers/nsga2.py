@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from search.samplers import SAMPLERS
+from search.samplers.problem import Problem
 
 if TYPE_CHECKING:
     import optuna
@@ -13,7 +14,7 @@ POPULATION = 20
 
 
 @SAMPLERS.register("nsga2")
-def nsga2(seed: int) -> optuna.samplers.BaseSampler:
+def nsga2(seed: int, problem: Problem) -> optuna.samplers.BaseSampler:
     """Optuna's NSGA-II with a population of 20, which suits studies of a hundred trials."""
     import optuna
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from search.samplers import SAMPLERS
+from search.samplers.problem import Problem
 
 if TYPE_CHECKING:
     import optuna
 
 
 @SAMPLERS.register("random")
-def random(seed: int) -> optuna.samplers.BaseSampler:
+def random(seed: int, problem: Problem) -> optuna.samplers.BaseSampler:
     """Optuna's random sampler."""
     import optuna
 

@@ -1,0 +1,19 @@
+"""Surrogate: a Gaussian process of every unknown objective, asked about architectures that meet the limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from search.samplers import SAMPLERS
+from search.samplers.problem import Problem
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@SAMPLERS.register("surrogate")
+def surrogate(seed: int, problem: Problem) -> optuna.samplers.BaseSampler:
+    """Expected improvement over a pool of feasible architectures that were not seen; see sampler.py."""
+    from search.samplers.surrogate.sampler import SurrogateSampler
+
+    return SurrogateSampler(seed, problem)

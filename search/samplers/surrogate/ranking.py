@@ -1,0 +1,122 @@
+"""Which of a pool's architectures promise most: one Gaussian process an unknown objective, nothing kept in between.
+
+Sources: beside what is done, in acquisition.py and gaussian_process.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from search.samplers.surrogate.acquisition import DRAWS, direction, expected_improvement, front, scalarise, warp
+from search.samplers.surrogate.encoding import Encoding
+from search.samplers.surrogate.gaussian_process import Block, Posterior, fit
+
+LEARNED = 128  # observations that decide the kernel's parameters
+CONDITIONED = 512  # observations that the process is conditioned on
+PAIRS = 800_000  # candidates times observations a proposal looks at: what bounds its time
+
+
+def first_random(slots: int) -> int:
+    """How many random architectures come before the first fit: 8, up to 20 in spaces of many decisions."""
+    return max(8, min(slots, 20))
+
+
+def by_rank(values: np.ndarray) -> np.ndarray:
+    """Rows of minimised `values` (n, k), those first that are among the best by any one objective."""
+    return np.argsort(values.argsort(0, kind="stable").argsort(0).min(1), kind="stable")
+
+
+def rank(
+    encoding: Encoding,
+    observed: np.ndarray,
+    values: np.ndarray,
+    rng: np.random.Generator,
+    known: np.ndarray | None = None,
+    reference: np.ndarray | None = None,
+) -> np.ndarray:
+    """Rows of `encoding` that are not `observed`, the one to evaluate next first. Ties are broken at random.
+
+    Every row counts as feasible: leave others out of the pool. `values` (n_observed, k) are minimised. `known` (n, k):
+    objectives known without evaluation, NaN where not. `reference` (k,) bounds the hypervolume of two or more
+    objectives; without it the worst of the observed front, widened by a tenth. In a pool that is too large for the
+    time, a random part is ranked.
+    """
+    free = np.ones(len(encoding), bool)
+    free[observed] = False
+    pool = rng.permutation(np.flatnonzero(free))
+    if not len(pool) or len(observed) < first_random(encoding.slots):
+        return pool
+    kept = _conditioned(values, rng)
+    observed, values = observed[kept], values[kept]
+    pool = pool[: max(PAIRS // len(observed), 1000)]
+    scores = _scores(encoding.blocks(), observed, values, pool, rng, known, reference)
+    return pool[np.argsort(-scores, kind="stable")]
+
+
+def _conditioned(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """At most CONDITIONED rows: the best by any objective, then others at random."""
+    if len(values) <= CONDITIONED:
+        return np.arange(len(values))
+    best = by_rank(values)
+    half = CONDITIONED // 2
+    return np.concatenate([best[:half], rng.choice(best[half:], CONDITIONED - half, replace=False)])
+
+
+def _fitted(blocks: tuple[Block, ...], rows: np.ndarray, targets: np.ndarray) -> Posterior:
+    """Parameters learned on at most LEARNED rows, half of them the best, then conditioned on all."""
+    if len(rows) <= LEARNED:
+        return fit(blocks, rows, targets)
+    order = np.argsort(targets, kind="stable")
+    half = LEARNED // 2
+    spread = np.linspace(half, len(rows) - 1, LEARNED - half).astype(int)
+    part = np.concatenate([order[:half], order[spread]])
+    return fit(blocks, rows, targets, fit(blocks, rows[part], targets[part]).theta, iterations=0)
+
+
+def _scores(
+    blocks: tuple[Block, ...],
+    observed: np.ndarray,
+    values: np.ndarray,
+    pool: np.ndarray,
+    rng: np.random.Generator,
+    known: np.ndarray | None,
+    reference: np.ndarray | None,
+) -> np.ndarray:
+    """Expected improvement of each row of the pool; of a random hypervolume scalarisation if k > 1."""
+    shape = (len(pool), values.shape[1])
+    given = np.full(shape, np.nan) if known is None else known[pool]
+    if shape[1] == 1:
+        if np.isfinite(given).all():
+            return -given[:, 0]
+        targets = warp(values[:, 0])
+        mean, deviation = _fitted(blocks, observed, targets).predict(pool)
+        promise = expected_improvement(mean, deviation, float(targets.min()))
+        return promise if promise.max() > 1e-12 else 2 * deviation - mean
+    draws = np.empty((DRAWS, *shape))
+    for k in range(shape[1]):
+        if np.isfinite(given[:, k]).all():
+            draws[:, :, k] = given[:, k]
+        else:
+            draws[:, :, k] = _draws(blocks, observed, values[:, k], pool, rng)
+    best = values[front(values)]
+    ideal, worst = best.min(0), best.max(0)
+    if reference is None:
+        reference = worst + 0.1 * (worst - ideal)
+    span = np.maximum(reference - ideal, 1e-12)
+    weights = direction(shape[1], rng)
+    reached = scalarise((best - ideal) / span, weights).max()
+    promise = np.maximum(scalarise((draws - ideal) / span, weights) - reached, 0).mean(0)
+    return promise + 1e-9 * scalarise((draws - ideal) / span, weights).mean(0)
+
+
+def _draws(
+    blocks: tuple[Block, ...], observed: np.ndarray, values: np.ndarray, pool: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """DRAWS posterior values (DRAWS, m), each row by itself, in the objective's own unit."""
+    targets = warp(values)
+    mean, deviation = _fitted(blocks, observed, targets).predict(pool)
+    drawn = mean + deviation * rng.standard_normal((DRAWS, len(pool)))
+    order = np.argsort(targets, kind="stable")
+    knots, heights = targets[order], values[order]
+    slope = (np.median(values) - heights[0]) / max(float(np.median(targets) - knots[0]), 1e-9)
+    return np.interp(drawn, knots, heights) + slope * np.minimum(drawn - knots[0], 0)
