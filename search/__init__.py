@@ -1,7 +1,11 @@
 """Which model next, and remembering everything. `from search import launch, load_study`."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.launch import launch
+    from search.recorded import load_study
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported; see spaces/__init__.py
 
