@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.samplers.surrogate.gaussian_process import Block
+from search.samplers.surrogate.kernels import Block
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""A small Gaussian process over architectures: additive, interaction and cost kernels, fitted by MAP.
+"""A small Gaussian process over architectures, its parameters the most probable ones (MAP).
 
-Sources: marginal likelihood, Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), ch. 5;
-exponential Hamming kernel, Ru et al., Bayesian Optimisation over Multiple Continuous and Categorical Inputs (2020).
+Source: marginal likelihood and its derivatives, Rasmussen & Williams, Gaussian Processes for Machine Learning (2006),
+chapter 5.
 """
 
 from __future__ import annotations
@@ -9,75 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve, solve_triangular
+from scipy.linalg import cho_solve, get_lapack_funcs, solve_triangular
 from scipy.optimize import minimize
 
-AMPLITUDE, LENGTH, NOISE = np.log(0.3), 0.0, np.log(0.03)  # prior medians; targets have unit variance
+from search.samplers.surrogate.kernels import Block, covariance, distances, kernel, prior, variance
+
 JITTER = 1e-6
-
-
-@dataclass(frozen=True)
-class Block:
-    """One term of the kernel: `design` (n, d); linear k = a z.z', else k = a exp(-|z - z'|^2 / l)."""
-
-    design: np.ndarray
-    linear: bool
-
-
-def _distance(block: Block, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    a, b = block.design[left], block.design[right]
-    product = a @ b.T
-    if block.linear:
-        return product
-    product *= -2
-    product += (a * a).sum(1)[:, None]
-    product += (b * b).sum(1)[None, :]
-    return np.maximum(product, 0, out=product)
-
-
-def _kernel(
-    blocks: tuple[Block, ...], distances: list[np.ndarray], theta: np.ndarray
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Sum of the terms and its derivatives by the log parameters (noise excluded)."""
-    total, gradients, at = np.zeros_like(distances[0]), [], 0
-    for block, distance in zip(blocks, distances, strict=True):
-        if block.linear:
-            term = np.exp(theta[at]) * distance
-            gradients.append(term)
-            at += 1
-        else:
-            scaled = distance * np.exp(-theta[at + 1])
-            term = np.exp(theta[at] - scaled)
-            gradients += [term, term * scaled]
-            at += 2
-        total += term
-    return total, gradients
-
-
-def _covariance(blocks: tuple[Block, ...], left: np.ndarray, right: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """The kernel between two index sets, without derivatives (in place: pools are large)."""
-    total, at = np.zeros((len(left), len(right))), 0
-    for block in blocks:
-        distance = _distance(block, left, right)
-        if block.linear:
-            distance *= np.exp(theta[at])
-            at += 1
-        else:
-            distance *= -np.exp(-theta[at + 1])
-            distance += theta[at]
-            np.exp(distance, out=distance)
-            at += 2
-        total += distance
-    return total
-
-
-def prior(blocks: tuple[Block, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Normal prior (mean, deviation) of the log parameters, noise last."""
-    mean, deviation = [], []
-    for block in blocks:
-        mean += [AMPLITUDE] if block.linear else [AMPLITUDE, LENGTH]
-        deviation += [1.5] if block.linear else [1.5, 1.0]
-    return np.array([*mean, NOISE]), np.array([*deviation, 1.0])
 
 
 @dataclass(frozen=True)
@@ -90,20 +27,16 @@ class Posterior:
     factor: np.ndarray
     weights: np.ndarray
 
-    def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (each (m,)) of the noise-free target at `rows`; O(m n^2)."""
-        cross = _covariance(self.blocks, rows, self.rows, self.theta)
-        explained = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
-        variance = self._variance(rows) - np.einsum("ij,ij->j", explained, explained)
-        return cross @ self.weights, np.sqrt(np.maximum(variance, 1e-9))
+    def predict(self, rows: np.ndarray, between: list[np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (each (m,)) of the noise-free target at `rows`; O(m n^2).
 
-    def _variance(self, rows: np.ndarray) -> np.ndarray:
-        total, at = np.zeros(len(rows)), 0
-        for block in self.blocks:
-            scale = np.exp(self.theta[at])
-            total += scale * (block.design[rows] ** 2).sum(1) if block.linear else scale
-            at += 1 if block.linear else 2
-        return total
+        `between`: the distances from `rows` to the training rows, where they are known already.
+        """
+        between = distances(self.blocks, rows, self.rows) if between is None else between
+        cross = covariance(self.blocks, between, self.theta)
+        explained = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
+        left = variance(self.blocks, rows, self.theta) - np.einsum("ij,ij->j", explained, explained)
+        return cross @ self.weights, np.sqrt(np.maximum(left, 1e-9))
 
 
 def fit(
@@ -118,17 +51,17 @@ def fit(
     `start` continues from the log parameters of an earlier fit; 0 iterations keep them. O(iterations n^3).
     """
     mean, deviation = prior(blocks)
-    distances = [_distance(block, rows, rows) for block in blocks]
-    identity = np.eye(len(rows))
+    between = distances(blocks, rows, rows)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        kernel, gradients = _kernel(blocks, distances, theta)
+        """Minus the log posterior of the parameters, and its derivatives."""
+        matrix, gradients = kernel(blocks, between, theta)
         noise = np.exp(theta[-1])
         try:
-            factor = np.linalg.cholesky(kernel + (noise + JITTER) * identity)
+            factor = _factor(matrix, noise)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(theta)
-        inverse = cho_solve((factor, True), identity, check_finite=False)
+        inverse = _inverse(factor)
         weights = inverse @ targets
         slope = np.outer(weights, weights) - inverse
         pull = (theta - mean) / deviation
@@ -141,6 +74,21 @@ def fit(
         bounds = list(zip(mean - 5, mean + 5, strict=True))
         found = minimize(loss, theta, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
         theta = found.x
-    kernel, _ = _kernel(blocks, distances, theta)
-    factor = np.linalg.cholesky(kernel + (np.exp(theta[-1]) + JITTER) * identity)
-    return Posterior(blocks, theta, rows, factor, cho_solve((factor, True), targets))
+    factor = _factor(covariance(blocks, between, theta), np.exp(theta[-1]))
+    return Posterior(blocks, theta, rows, factor, cho_solve((factor, True), targets, check_finite=False))
+
+
+def _factor(matrix: np.ndarray, noise: float) -> np.ndarray:
+    """Lower Cholesky factor of the matrix with noise on its diagonal. Raises LinAlgError if it has none."""
+    matrix = matrix.copy()
+    matrix.flat[:: len(matrix) + 1] += noise + JITTER
+    return np.linalg.cholesky(matrix)
+
+
+def _inverse(factor: np.ndarray) -> np.ndarray:
+    """The inverse of a matrix from its lower Cholesky factor."""
+    (potri,) = get_lapack_funcs(("potri",), (factor,))
+    lower, _ = potri(factor, lower=1)  # leaves the zeros above the diagonal alone
+    inverse = lower + lower.T
+    inverse.flat[:: len(inverse) + 1] *= 0.5
+    return inverse

@@ -60,7 +60,9 @@ class Grid:
         rows = rows.copy()
         for at, slot in enumerate(self.slots):
             for other, codes in slot.needs:
-                rows[~np.isin(rows[:, other], codes), at] = -1
+                is_met = np.zeros(self.sizes[other] + 1, bool)  # the last is code -1: unused itself
+                is_met[list(codes)] = True
+                rows[~is_met[rows[:, other]], at] = -1
         return rows
 
     def rows_of(self, params: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -10,7 +10,7 @@ from search.limits import exact_values
 from search.samplers.surrogate.costs import NAMES, Costs
 from spaces.counts import Counts
 
-SIZE = 1500  # candidates of a proposal
+SIZE = 1000  # candidates of a proposal
 WALKERS, ROUNDS, RATE = 300, 60, 0.15  # of the walk downhill
 
 

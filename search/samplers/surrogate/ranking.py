@@ -9,7 +9,8 @@ import numpy as np
 
 from search.samplers.surrogate.acquisition import DRAWS, direction, expected_improvement, front, scalarise, warp
 from search.samplers.surrogate.encoding import Encoding
-from search.samplers.surrogate.gaussian_process import Block, Posterior, fit
+from search.samplers.surrogate.gaussian_process import Posterior, fit
+from search.samplers.surrogate.kernels import Block, distances
 
 LEARNED = 128  # observations that decide the kernel's parameters
 CONDITIONED = 512  # observations that the process is conditioned on
@@ -92,12 +93,13 @@ def _scores(
         mean, deviation = _fitted(blocks, observed, targets).predict(pool)
         promise = expected_improvement(mean, deviation, float(targets.min()))
         return promise if promise.max() > 1e-12 else 2 * deviation - mean
+    between = distances(blocks, pool, observed)
     draws = np.empty((DRAWS, *shape))
     for k in range(shape[1]):
         if np.isfinite(given[:, k]).all():
             draws[:, :, k] = given[:, k]
         else:
-            draws[:, :, k] = _draws(blocks, observed, values[:, k], pool, rng)
+            draws[:, :, k] = _draws(_fitted(blocks, observed, warp(values[:, k])), values[:, k], pool, between, rng)
     best = values[front(values)]
     ideal, worst = best.min(0), best.max(0)
     if reference is None:
@@ -110,11 +112,11 @@ def _scores(
 
 
 def _draws(
-    blocks: tuple[Block, ...], observed: np.ndarray, values: np.ndarray, pool: np.ndarray, rng: np.random.Generator
+    posterior: Posterior, values: np.ndarray, pool: np.ndarray, between: list[np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
     """DRAWS posterior values (DRAWS, m), each row by itself, in the objective's own unit."""
     targets = warp(values)
-    mean, deviation = _fitted(blocks, observed, targets).predict(pool)
+    mean, deviation = posterior.predict(pool, between)
     drawn = mean + deviation * rng.standard_normal((DRAWS, len(pool)))
     order = np.argsort(targets, kind="stable")
     knots, heights = targets[order], values[order]
