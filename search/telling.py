@@ -78,7 +78,9 @@ def _numbers(model: Model) -> str:
 
 def _step_line(model: Model) -> str:
     mark = {"accepted": "+", "rejected": "-"}.get(model.verdict, " ")
-    numbers = f"{words.percent(model.accuracy):<24} {words.latency(model.latency):<30} {words.size(model.size_bytes):>8}"
+    numbers = (
+        f"{words.percent(model.accuracy):<24} {words.latency(model.latency):<30} {words.size(model.size_bytes):>8}"
+    )
     return f"  {mark} {model.step:<9} {numbers}  {model.reason}".rstrip()
 
 
@@ -91,7 +93,9 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
         "study": recorded.study.name,
         "state": recorded.study.state,
         "models": [_model_tree(model) for model in found],
-        "comparisons": [{"baseline": c.baseline.name, "outcome": c.outcome, "sentence": c.sentence} for c in compare(found)],
+        "comparisons": [
+            {"baseline": c.baseline.name, "outcome": c.outcome, "sentence": c.sentence} for c in compare(found)
+        ],
         "coverage": vars(summary.coverage) if summary.coverage else None,
         "versions": dict(recorded.study.versions),
     }
@@ -100,12 +104,24 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
 def _model_tree(model: Model) -> dict[str, Any]:
     tree: dict[str, Any] = {
         name: getattr(model, name)
-        for name in ("id", "name", "role", "step", "precision", "verdict", "reason", "is_shipped", "size_bytes", "params", "macs")
+        for name in (
+            "id",
+            "name",
+            "role",
+            "step",
+            "precision",
+            "verdict",
+            "reason",
+            "is_shipped",
+            "size_bytes",
+            "params",
+            "macs",
+        )
     }
     known: Mapping[str, Any] = {
         "accuracy": model.accuracy,
         "test_accuracy": model.test_accuracy,
-        **{name: value for name, value in model.latencies.items()},
+        **dict(model.latencies.items()),
     }
     tree |= {name: vars(value) for name, value in known.items() if value is not None}
     return tree | {"architecture": model.description, "file_sha256": model.file}
