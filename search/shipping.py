@@ -13,7 +13,9 @@ from search.winners import siblings
 
 
 def write_export(ledger: Ledger, name: str, out: Path) -> list[Path]:
-    """Copy the shipped model and its sibling of the other precision to `out`, with labels and a model card in JSON.
+    """Copy the shipped model and its sibling of the other precision to `out`, with a model card in JSON.
+
+    The sibling is there also where the study rejected it, with that verdict in the card: the user may decide otherwise.
 
     Each file is complete or absent: it is written under another name first. Raises: NotFound: if nothing was shipped.
     """
@@ -26,8 +28,7 @@ def write_export(ledger: Ledger, name: str, out: Path) -> list[Path]:
             if study.state != "done"
             else f"study {name!r} shipped nothing: no network met every limit."
         )
-    kept = [v for v in variants if v.model and v.verdict in ("start", "accepted")]
-    chosen = [shipped, *siblings(kept, shipped)]
+    chosen = [shipped, *siblings([v for v in variants if v.model], shipped)]
     out.mkdir(parents=True, exist_ok=True)
     card: dict[str, Any] = {"study": name, "shipped": file_name(name, shipped), "files": {}}
     written = []
@@ -64,7 +65,7 @@ def card_of(variant: VariantRecord) -> dict[str, Any]:
         for m in variant.measurements
     }
     assert variant.architecture is not None
-    made = {"step": variant.step, "config": dict(variant.config), "reason": variant.reason}
+    made = {"step": variant.step, "config": dict(variant.config), "verdict": variant.verdict, "reason": variant.reason}
     return {
         "sha256": variant.model,
         "precision": variant.precision,

@@ -120,7 +120,7 @@ def test_writing_leaves_one_complete_file_and_replaces_the_old_one(database: str
     engine = connect(database, read_only=True)
     for _ in range(2):
         assert write_report(engine, "digits-cpu", out) == out
-    with pytest.raises(NotFound, match="digits-cpu, half"):
+    with pytest.raises(NotFound, match="Did you mean .digits-cpu"):
         write_report(engine, "digits", out)
     engine.dispose()
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]

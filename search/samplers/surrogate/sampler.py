@@ -42,8 +42,7 @@ class SurrogateSampler(BaseSampler):  # Optuna's own extension point
         done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         rows = self._costs.grid.rows_of([t.params for t in done])
         values = np.array([t.values for t in done], float).reshape(len(done), len(self._problem.objectives))
-        finite = np.isfinite(values).all(1)
-        return self.propose(rows[finite], values[finite])
+        return self.propose(rows, values)
 
     def propose(self, rows: np.ndarray, values: np.ndarray) -> dict[str, Any]:
         """Parameters of the next architecture after `rows` (n, slots) had `values` (n, objectives), minimised.
