@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 
 from search.errors import Infeasible
 from search.limits import feasible_sample, first_new, total_excess
@@ -53,7 +54,8 @@ class Proposer:
         self.seen: set[str] = set()
         self._make_sampler = SAMPLERS.get(sampler)
         self._study = optuna.create_study(
-            directions=["minimize"] * len(self.objectives), sampler=self._make_sampler(seed, self.problem())
+            directions=[StudyDirection.MINIMIZE] * len(self.objectives),
+            sampler=self._make_sampler(seed, self.problem()),
         )
         self._distributions = distributions(space)
         self._settled = 0  # the generation whose parents are chosen

@@ -139,7 +139,7 @@ def test_settings_survive_on_every_connection(engine: Engine) -> None:
     [
         ("sqlite://", "is a file"),
         ("mysql://localhost/x", "SQLite or PostgreSQL"),
-        ("sqlite:////no/such/folder/x.db", "does not exist"),
+        ("sqlite:////no/such/folder/x.db", "there is no study database"),
         ("postgresql://nobody@127.0.0.1:1/none", "Is the server running"),
         ("://", "no database URL"),
     ],
