@@ -1,0 +1,48 @@
+"""Exact limits: what is feasible, how it is found, and what is said where nothing is."""
+
+import random
+
+import pytest
+
+from search.errors import Infeasible
+from search.limits import exact_values, excess, feasible_sample, total_excess
+from spaces.counts import Counts, count
+from spaces.space import sample
+from tests.contracts.small_spaces import space_of
+
+SPACE = space_of(("mbconv", "kan"))
+
+
+def test_size_is_what_the_weights_take() -> None:
+    assert exact_values(Counts(100, 2, 3), 4)["size_bytes"] == 400
+
+
+def test_excess_names_only_the_broken_limits() -> None:
+    assert excess({"params": 150.0, "macs": 10.0}, {"params": 100.0, "macs": 10.0}) == {"params": 1.5}
+
+
+def test_a_sample_is_feasible_where_one_in_a_thousand_is() -> None:
+    rng = random.Random(0)
+    params = sorted(count(sample(SPACE, rng)).params for _ in range(2000))
+    limits = {"params": float(params[2])}
+    for _ in range(5):
+        assert total_excess(feasible_sample(SPACE, limits, 1, rng), limits, 1) == 0
+
+
+def test_a_walk_begins_at_the_architecture_it_is_given() -> None:
+    start = sample(SPACE, random.Random(0))
+    assert feasible_sample(SPACE, {"params": float(count(start).params)}, 1, random.Random(1), start=start) == start
+
+
+def test_where_nothing_is_feasible_the_nearest_and_what_it_exceeds_are_named() -> None:
+    with pytest.raises(Infeasible) as raised:
+        feasible_sample(SPACE, {"params": 10.0, "macs": 1e12}, 1, random.Random(0))
+    message = str(raised.value)
+    rng = random.Random(5)
+    least = min(count(sample(SPACE, rng)).params for _ in range(500))
+    named = int(message.split("params is ")[1].split(", limit")[0].replace(",", ""))
+    assert named <= least
+    assert "limit 10 (" in message and "macs" not in message
+    nearest = message.splitlines()[1].strip()
+    assert nearest.startswith("8 | 16: ")  # the narrowest of the space
+    assert "Raise these limits in `limits`" in message

@@ -1,0 +1,128 @@
+"""The parts of the surrogate that only see numbers: the process, what a candidate promises, and the encoding."""
+
+import numpy as np
+import pytest
+
+from search.samplers.surrogate.acquisition import expected_improvement, front, scalarise, warp
+from search.samplers.surrogate.encoding import encode
+from search.samplers.surrogate.gaussian_process import fit
+from search.samplers.surrogate.kernels import Block, distances
+from search.samplers.surrogate.ranking import first_random, rank
+
+LINE = np.linspace(-3, 3, 61)[:, None]
+SMOOTH = (Block(LINE, linear=False),)
+
+
+def standard(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean()) / values.std()
+
+
+def test_the_posterior_passes_through_what_was_observed() -> None:
+    seen = np.arange(0, 61, 6)
+    targets = standard(np.sin(2 * LINE[seen, 0]))
+    mean, _ = fit(SMOOTH, seen, targets).predict(seen)
+    np.testing.assert_allclose(mean, targets, atol=0.1)
+
+
+def test_the_posterior_interpolates_between_observations() -> None:
+    seen, between = np.arange(0, 61, 4), np.arange(2, 59, 4)
+    truth = np.sin(2 * LINE[:, 0])
+    truth = (truth - truth[seen].mean()) / truth[seen].std()
+    mean, _ = fit(SMOOTH, seen, truth[seen]).predict(between)
+    np.testing.assert_allclose(mean, truth[between], atol=0.15)
+
+
+def test_uncertainty_grows_with_the_distance_from_observations() -> None:
+    seen = np.arange(20, 31)
+    _, deviation = fit(SMOOTH, seen, standard(LINE[seen, 0] ** 2)).predict(np.array([30, 34, 40, 60]))
+    assert (np.diff(deviation) > 0).all()
+
+
+def test_known_distances_predict_the_same() -> None:
+    seen, asked = np.arange(0, 61, 6), np.array([1, 2, 50])
+    posterior = fit(SMOOTH, seen, standard(LINE[seen, 0]))
+    given = posterior.predict(asked, distances(SMOOTH, asked, seen))
+    np.testing.assert_array_equal(given, posterior.predict(asked))
+
+
+def test_expected_improvement_is_positive_grows_with_uncertainty_and_falls_with_the_mean() -> None:
+    mean, deviation = np.array([0.0, 0.0, 1.0, 5.0]), np.array([0.1, 1.0, 1.0, 0.5])
+    promise = expected_improvement(mean, deviation, best=0.0)
+    assert (promise > 0).all()
+    assert promise[1] > promise[0] and promise[1] > promise[2] > promise[3]
+
+
+def test_expected_improvement_without_uncertainty_is_the_improvement() -> None:
+    sure = expected_improvement(np.array([-2.0, 2.0]), np.array([1e-3, 1e-3]), best=0.0)
+    np.testing.assert_allclose(sure, [2.0, 0.0], atol=1e-6)
+
+
+def test_averaged_over_directions_the_scalarisation_ranks_by_hypervolume() -> None:
+    rng = np.random.default_rng(0)
+    weights = np.abs(rng.standard_normal((4000, 2))) + 1e-9
+    weights /= np.linalg.norm(weights, axis=1)[:, None]
+    sets = [np.array([[0.5, 0.5]]), np.array([[0.1, 0.1]]), np.array([[0.2, 0.9], [0.9, 0.2]])]
+    areas = np.array([0.25, 0.81, 0.15])  # up to the reference (1, 1)
+    mean = np.array([np.mean([scalarise(points, w).max() for w in weights]) for points in sets])
+    np.testing.assert_allclose(mean * np.pi / 4, areas, rtol=0.05)  # the constant for two objectives
+
+
+def test_the_scalarisation_is_nothing_beyond_the_reference() -> None:
+    assert scalarise(np.array([[1.2, 0.1]]), np.array([0.6, 0.8])).item() == 0
+
+
+def test_the_front_is_what_nothing_dominates() -> None:
+    values = np.array([[1.0, 4.0], [2.0, 2.0], [2.0, 3.0], [4.0, 1.0], [5.0, 5.0]])
+    assert front(values).tolist() == [True, True, False, True, False]
+
+
+def test_warping_keeps_the_order_and_tames_an_outlier() -> None:
+    values = np.array([1.0, 1.1, 1.3, 1.6, 500.0])
+    warped = warp(values)
+    assert (np.diff(warped) > 0).all()
+    assert warped.mean() == pytest.approx(0) and warped.std() == pytest.approx(1)
+    assert warped[-1] - warped[-2] < 3 * (warped[-2] - warped[0])
+
+
+def test_an_unused_ordinal_has_no_levels_and_its_own_mark() -> None:
+    codes = np.array([[0], [1], [2], [-1]])
+    decisions = encode(codes, np.array([True])).decisions
+    assert decisions[3, :-1].tolist() == [0, 0] and decisions[:, -1].tolist() == [0, 0, 0, 1]
+
+
+def test_an_unused_category_has_no_option() -> None:
+    decisions = encode(np.array([[0], [1], [-1]]), np.array([False])).decisions
+    unused, *options = decisions.T  # in order of the codes
+    assert unused.tolist() == [0, 0, 1]
+    assert all(option[2] == 0 for option in options)
+
+
+def test_the_extremes_of_an_ordinal_are_as_far_apart_as_two_categories() -> None:
+    ordered = encode(np.array([[0], [1], [2]]), np.array([True])).decisions
+    named = encode(np.array([[0], [1], [2]]), np.array([False])).decisions
+    apart = ((ordered[0] - ordered[2]) ** 2).sum()
+    assert apart == pytest.approx(((named[0] - named[2]) ** 2).sum())
+    assert ((ordered[0] - ordered[1]) ** 2).sum() < apart
+
+
+def test_a_constant_cost_is_no_feature() -> None:
+    assert encode(np.array([[0], [1]]), costs=np.array([[1.0, 7.0], [2.0, 7.0]])).numbers.shape == (2, 1)
+
+
+def test_ranking_finds_the_best_of_an_additive_law() -> None:
+    rng = np.random.default_rng(0)
+    codes = np.stack(np.meshgrid(*[np.arange(3)] * 6), -1).reshape(-1, 6)
+    value = codes @ np.array([1.0, 0.5, 0.2, -0.3, 0.8, -0.6])
+    encoding, picked = encode(codes), list(rng.choice(len(codes), first_random(6), replace=False))
+    for _ in range(22):
+        picked.append(rank(encoding, np.array(picked), value[picked, None], rng)[0])
+    assert value.argmin() in picked
+    assert len(set(picked)) == len(picked)
+
+
+def test_an_objective_that_is_known_is_not_modelled() -> None:
+    codes, rng = np.arange(40)[:, None] % 7, np.random.default_rng(0)
+    cost = rng.random(40)
+    seen = np.arange(10)
+    order = rank(encode(codes), seen, cost[seen, None], rng, known=cost[:, None])
+    assert order.tolist() == (10 + np.argsort(cost[10:])).tolist()
