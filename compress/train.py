@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from compress.devices.lock import shared
+from compress.memory import keep_freed_memory
 from compress.recalibrate import IMAGES, recalibrate
 from spaces.tasks import Data
 
@@ -118,6 +119,7 @@ def fit(
     between two steps. Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
     """
     started = time.monotonic()
+    keep_freed_memory()
     parameters = dict(network.named_parameters())
     optimizer = optimizer_for(parameters, training)
     steps = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))

@@ -3,7 +3,7 @@
 from search.propose import Proposal
 from search.screen import screen
 from search.study import Study
-from search.suggest import decisions, params_of
+from search.suggest import first_options, params_of
 from search.supernet import Supernet
 
 
@@ -15,8 +15,7 @@ def random_baseline(study: Study, supernet: Supernet) -> None:
         study.watch.check()
         number = first + len(study.of("random"))
         arch = study.proposer.random_architecture(number)
-        unused = {name: options[0] for name, options in decisions(study.space).items()}
-        proposal = Proposal(number, arch, params_of(study.space, arch, unused), {})
+        proposal = Proposal(number, arch, params_of(study.space, arch, first_options(study.space)), {})
         trial = screen(proposal, supernet, study, origin="random")
         study.add(trial)
         study.proposer.seen.add(arch.id)

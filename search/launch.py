@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from compress.memory import keep_freed_memory
 from search.baselines import random_baseline
 from search.config import StudyConfig
 from search.errors import Infeasible, Interrupted, TooManyFailures
@@ -23,6 +24,7 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
 
     Raises: LatheError with its exit code; Interrupted leaves the study paused.
     """
+    keep_freed_memory()
     study = open_study(config, ledger, watch or Watch(quiet=True))
     with _state_on_leaving(study), study.watch.interruptible():
         if study.record.state == "done":

@@ -10,6 +10,7 @@ from spaces.network import build
 from spaces.space import sample, size
 
 SAMPLES = 200
+STEP_S = 1.0  # exporting, evaluating and measuring one network, with the first export that loads the exporter shared
 
 
 def headline(config: StudyConfig, db: str) -> str:
@@ -54,7 +55,7 @@ def print_plan(config: StudyConfig) -> None:
     chains = config.compress.keep + 2
     epochs = sum(getattr(step, "epochs", 0) for _, step in config.steps)
     search_s = 2 * config.search.trials * trial_s + config.search.exports * 0.5
-    winners_s = chains * (epochs * epoch_s + 4.0 * (1 + len(config.steps))) + config.supernet.epochs * epoch_s
+    winners_s = chains * (epochs * epoch_s + STEP_S * (1 + len(config.steps))) + config.supernet.epochs * epoch_s
     bound = f" or {minutes:g} minutes" if minutes else ""
     recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
     print(

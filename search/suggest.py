@@ -52,6 +52,11 @@ def suggest(trial: optuna.Trial, space: SearchSpace) -> dict[str, Any]:
     return dict(trial.params)
 
 
+def first_options(space: SearchSpace) -> dict[str, Any]:
+    """A parameter for every decision: the least of an ordinal one, the first of the others."""
+    return {name: 0 if is_ordinal(name, options) else options[0] for name, options in decisions(space).items()}
+
+
 def architecture_of(space: SearchSpace, params: Mapping[str, Any]) -> Architecture:
     """The architecture that parameters mean."""
 

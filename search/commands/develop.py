@@ -13,6 +13,7 @@ from search.errors import ConfigError, DeviceError, Interrupted, LatheError
 
 if TYPE_CHECKING:
     from search.config import StudyConfig
+    from search.ledger import Ledger
 
 Space = Annotated[Path, typer.Argument(help="Space file, e.g. studies/digits/space.yaml.")]
 Overrides = Annotated[
@@ -68,7 +69,6 @@ def validate(space: Space, override: Overrides = None) -> None:
 
 
 def _run(config: "StudyConfig", db: str, quiet: bool) -> None:
-    from search.launch import launch as run
     from search.ledger import Ledger
     from search.plan import headline
     from search.watch import Watch
@@ -79,7 +79,12 @@ def _run(config: "StudyConfig", db: str, quiet: bool) -> None:
     suffix = "" if db == DEFAULT_DB else f" --db {db}"
     try:
         with Ledger.open(db) as ledger:
-            run(config, ledger, watch)
+            if _is_done(ledger, config):
+                watch.say("This study is done; nothing is repeated. To run it anew:  -o study=ANOTHER-NAME")
+            else:
+                from search.launch import launch as run
+
+                run(config, ledger, watch)
     except (Interrupted, KeyboardInterrupt) as stop:
         message = f"study {config.study!r} is paused; nothing finished is lost. Go on with:"
         raise Interrupted(f"{message}  search resume {config.study}{suffix}") from stop
@@ -93,6 +98,14 @@ def _run(config: "StudyConfig", db: str, quiet: bool) -> None:
             f"\n{time.monotonic() - began:.0f} s. Next:  search report {config.study}{suffix}   "
             f"search export {config.study} --out DIR{suffix}   search dashboard{suffix}"
         )
+
+
+def _is_done(ledger: "Ledger", config: "StudyConfig") -> bool:
+    """The same study was run to its end: known without loading its data."""
+    from search.records import digest
+
+    wanted = config.study, "done", digest(dict(config.tree))
+    return wanted in [(study.name, study.state, study.config_hash) for study in ledger.studies()]
 
 
 @contextmanager

@@ -218,6 +218,7 @@ def test_report_and_export_print_the_files_they_wrote(search: Call, finished: Fi
 
 def test_launching_a_finished_study_again_changes_nothing_and_tells_it_again(finished: Finished, search: Call) -> None:
     said = search("resume", "tiny", "--db", finished.db)
+    assert "This study is done; nothing is repeated." in said.err
     assert said.code == 0
     assert "shipped" in said.out and "against the baselines" in said.out
     assert f"search report tiny --db {finished.db}" in said.err
