@@ -1,9 +1,11 @@
 """The few layers that blocks are made of besides torch's own."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from kernels.rational import Coefficients, rational
 from kernels.rational.formula import DENOMINATOR_TERMS, NUMERATOR_TERMS
@@ -81,6 +83,62 @@ class SqueezeExcite(nn.Module):
         """(N, C, H, W) -> (N, C, H, W)."""
         gate = nn.functional.relu(self.squeeze(x.mean((2, 3), keepdim=True)))
         return x * nn.functional.hardsigmoid(self.excite(gate))
+
+
+class SpatialGate(nn.Module):
+    """Scale each position by a gate computed from the mean and the maximum over its channels.
+
+    Source: Woo et al. 2018, arXiv:1807.06521 (CBAM; behind squeeze-excitation it is the whole of it). Differs: the gate
+    is a hard sigmoid.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(2, 1, 7, padding=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return x * nn.functional.hardsigmoid(self.look(seen))
+
+
+class Residual(nn.Module):
+    """x + branch(x)."""
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        return x + self.branch(x)
+
+
+def feed_forward(width: int, hidden: int, act: str) -> nn.Sequential:
+    """BatchNorm, up, activation, down: an MLP at every position, as 1 x 1 convolutions. It starts at zero."""
+    return nn.Sequential(
+        OrderedDict(
+            norm=nn.BatchNorm2d(width),
+            up=pointwise(width, hidden, bias=True),
+            act=ACTIVATIONS[act](),
+            down=start_at_zero(pointwise(hidden, width, bias=True)),
+        )
+    )
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, head_dim: int) -> Tensor:
+    """Every position of q looks at every position of k and takes from v, a head at a time.
+
+    (N, heads * head_dim, H, W) each -> (N, heads * head_dim, H, W) of q; k and v may have fewer positions.
+    """
+    q_heads, k_heads, v_heads = (x.unflatten(1, (-1, head_dim)).flatten(3).transpose(2, 3) for x in (q, k, v))
+    attended = scaled_dot_product_attention(q_heads, k_heads, v_heads)  # (N, heads, H W, head_dim)
+    return attended.transpose(2, 3).reshape(q.shape)
+
+
+def convolution(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    """Full convolution without bias, padded to keep the size."""
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
 
 
 def depthwise(channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:

@@ -8,8 +8,7 @@ from torch import nn
 
 from kernels.rational import IDENTITY, SILU
 from spaces.blocks.block import BLOCKS, check_kernel, check_positive
-from spaces.blocks.mbconv import Residual
-from spaces.layers import RATIONAL_GROUP, Rational, depthwise, pointwise, start_at_zero
+from spaces.layers import RATIONAL_GROUP, Rational, Residual, depthwise, pointwise, start_at_zero
 
 
 @BLOCKS.register("kan")

@@ -4,10 +4,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from spaces.blocks.block import BLOCKS, check_kernel, check_positive
-from spaces.layers import ACTIVATIONS, SqueezeExcite, depthwise, pointwise, start_at_zero
+from spaces.layers import ACTIVATIONS, Residual, SqueezeExcite, depthwise, pointwise, start_at_zero
 
 
 @BLOCKS.register("mbconv")
@@ -51,15 +51,3 @@ class MBConv:
 
     def resized(self, width: int, dimension: str, units: int) -> "MBConv":
         return replace(self, expand=units / width)
-
-
-class Residual(nn.Module):
-    """x + branch(x)."""
-
-    def __init__(self, branch: nn.Module) -> None:
-        super().__init__()
-        self.branch = branch
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
-        return x + self.branch(x)

@@ -27,7 +27,7 @@ from tests.contracts.conftest import EXAMPLE
 from tests.contracts.small_spaces import two_of_each
 from tests.toy_task import toy_data
 
-ALONE = pytest.mark.parametrize("kinds", [*BLOCKS.names(), EXAMPLE], indirect=True, scope="module")  # exports are slow
+pytestmark = pytest.mark.parametrize("kinds", [*BLOCKS.names(), EXAMPLE], indirect=True, scope="module")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,6 @@ def test_a_pruned_network_is_smaller_in_every_dimension(trained: Trained) -> Non
     assert Architecture.from_json(trained.smaller.to_json()) == trained.smaller
 
 
-@ALONE
 def test_onnx_runtime_answers_within_1e_4_of_torch(trained: Trained, pruned: nn.Module, file: Path) -> None:
     x = trained.data.validation.x[:16]
     expected = answers(pruned, trained.data, x)
@@ -101,7 +100,6 @@ def test_onnx_runtime_answers_within_1e_4_of_torch(trained: Trained, pruned: nn.
     assert np.ptp(expected) > 1
 
 
-@ALONE
 def test_an_int8_file_gives_the_same_answers(trained: Trained, file: Path, tmp_path: Path) -> None:
     int8_file = quantize_static(file, trained.data.train.x[:64].numpy(), tmp_path / "int8.onnx")
     x = trained.data.validation.x.numpy()
