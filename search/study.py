@@ -14,6 +14,7 @@ import numpy as np
 
 from compress.measurement import Kind, Measurement
 from search.config import StudyConfig
+from search.facts import record_facts
 from search.hand_made import scaled_by_hand
 from search.ledger import Ledger
 from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
@@ -130,6 +131,7 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
     sampler, seed = config.search.sampler, config.search.seed
     feasible_sample(space, exact, weight_bytes, random.Random(0))  # before there is a row, and before any training
     record = ledger.open_study(config.study, config.tree, data.digest, versions(), seed)
+    record_facts(ledger, record.id, data)
     proposer = Proposer(space, config.objectives, sampler, seed, exact, weight_bytes)
     if sampler != "random":
         proposer.starts = scaled_by_hand(space)

@@ -50,12 +50,18 @@ def _open(path: Path, options: ort.SessionOptions) -> ort.InferenceSession:
         raise ExportError(f"ONNX Runtime cannot open {path}: {reason} Export the network again.") from error
 
 
-def logits(path: Path, x: np.ndarray) -> np.ndarray:
+def logits(path: Path, x: np.ndarray, rewritten: bool = True) -> np.ndarray:
     """(N, C, H, W) float32 raw pixels -> (N, classes) float32, image by image as on the device.
 
+    rewritten: False runs the graph as it stands in the file, so an int8 one in float arithmetic.
     Raises: ExportError: if the file cannot be run or takes images of another shape. Cost: N times the latency.
     """
-    session = open_session(path)
+    import onnxruntime as ort
+
+    options = session_options()
+    if not rewritten:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = _open(path, options)
     given = session.get_inputs()[0]
     if list(x.shape[1:]) != list(given.shape[1:]):
         raise ExportError(f"{path.name} takes images of shape {tuple(given.shape[1:])}, got {x.shape[1:]}.")

@@ -12,6 +12,10 @@ from search.commands.options import DEFAULT_DB, Db
 def export(
     study: StudyName = "",
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("export"),
+    bundle: Annotated[
+        bool, typer.Option("--bundle", help="Add runners, a test with its answer, a model card and sums.")
+    ] = False,
+    archive: Annotated[bool, typer.Option("--zip", help="Write one file OUT.zip instead of a folder.")] = False,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write what a study ships: its ONNX files, one a precision that was kept, and card.json with their numbers."""
@@ -20,7 +24,7 @@ def export(
 
     name = newest(db, study)
     with Ledger.open(db, create=False) as ledger:
-        for path in write_export(ledger, name, out):
+        for path in write_export(ledger, name, out, bundle, archive):
             print(path)
 
 

@@ -29,7 +29,8 @@ class Data:
 
     `read_test` is called for final numbers only. mean, std: per channel, of the training part, in raw units; exported
     files carry them. digest: sha256 of every split's bytes and of the class names. crop_pixels, flip: augmentation in
-    training (random shift by up to so many pixels, random mirror image).
+    training (random shift by up to so many pixels, random mirror image). white: the raw value of a full pixel (black is
+    0). licence: of the images, "" where the source does not say.
     """
 
     train: Split
@@ -41,6 +42,8 @@ class Data:
     digest: str
     crop_pixels: int = 0
     flip: bool = False
+    white: float = 255.0
+    licence: str = ""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -89,6 +92,8 @@ def make_data(
     source: str,
     crop_pixels: int = 0,
     flip: bool = False,
+    white: float = 255.0,
+    licence: str = "",
 ) -> Data:
     """Data with the training part's statistics and a digest of what was read. `source` stands for the test part."""
     pixels = train.x.float()
@@ -98,4 +103,4 @@ def make_data(
         digest.update(split.y.numpy().tobytes())
     mean = tuple(pixels.mean((0, 2, 3)).tolist())
     std = tuple(pixels.std((0, 2, 3)).clamp_min(1e-6).tolist())
-    return Data(train, validation, read_test, classes, mean, std, digest.hexdigest(), crop_pixels, flip)
+    return Data(train, validation, read_test, classes, mean, std, digest.hexdigest(), crop_pixels, flip, white, licence)

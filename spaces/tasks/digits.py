@@ -39,4 +39,12 @@ class Digits:
         validation, test, train = split_indices(len(y), (self.validation, self.test), self.seed)
         part = lambda rows: Split(x[rows], y[rows])  # noqa: E731
         classes = tuple(str(digit) for digit in range(10))
-        return make_data(part(train), part(validation), lambda: part(test), classes, f"digits {self}")
+        return make_data(
+            part(train),
+            part(validation),
+            lambda: part(test),
+            classes,
+            f"digits {self}",
+            white=16.0,
+            licence="CC BY 4.0",
+        )

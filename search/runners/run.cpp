@@ -1,0 +1,116 @@
+// Runs the models of this bundle with ONNX Runtime's C++ library.
+//
+//   run FOLDER               repeats the test input with every model; exit code 1 if an output is not the expected one
+//   run FOLDER INPUT [MODEL] classifies INPUT: little-endian float32 raw pixels of shape kShape, one image or several
+//
+// FOLDER is the bundle's. The normalisation is inside the models. Constants: model.h.
+
+#include <onnxruntime_cxx_api.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "model.h"
+
+namespace {
+
+constexpr size_t kPixels = size_t(kShape[0]) * kShape[1] * kShape[2];
+
+std::vector<float> ReadFloats(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) {
+    std::fprintf(stderr, "error: cannot read %s\n", path.c_str());
+    std::exit(4);
+  }
+  std::vector<float> values(static_cast<size_t>(file.tellg()) / sizeof(float));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+  return values;
+}
+
+class Model {
+ public:
+  Model(Ort::Env& env, const std::string& path) : session_(env, path.c_str(), Options()) {}
+
+  // kPixels raw pixels -> one logit a class.
+  std::vector<float> Logits(const float* pixels) {
+    const int64_t shape[4] = {1, kShape[0], kShape[1], kShape[2]};
+    auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+    auto input = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(pixels), kPixels, shape, 4);
+    Ort::AllocatorWithDefaultOptions allocator;
+    const auto given = session_.GetInputNameAllocated(0, allocator);
+    const auto made = session_.GetOutputNameAllocated(0, allocator);
+    const char *input_name = given.get(), *output_name = made.get();
+    auto output = session_.Run(Ort::RunOptions{nullptr}, &input_name, &input, 1, &output_name, 1);
+    const float* first = output[0].GetTensorData<float>();
+    return std::vector<float>(first, first + kClasses);
+  }
+
+ private:
+  static Ort::SessionOptions Options() {
+    Ort::SessionOptions options;
+    options.SetIntraOpNumThreads(1);
+    options.SetGraphOptimizationLevel(GraphOptimizationLevel::ORT_ENABLE_ALL);
+    return options;
+  }
+
+  Ort::Session session_;
+};
+
+bool Check(Ort::Env& env, const std::string& folder, const TestedFile& tested) {
+  Model model(env, folder + "/" + tested.model);
+  const auto input = ReadFloats(folder + "/" + kTestInput);
+  const auto expected = ReadFloats(folder + "/" + tested.expected);
+  float worst = 0;
+  std::vector<double> took_ms;
+  for (size_t i = 0; (i + 1) * kPixels <= input.size(); ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto logits = model.Logits(&input[i * kPixels]);
+    took_ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    for (size_t c = 0; c < kClasses; ++c) worst = std::max(worst, std::fabs(logits[c] - expected[i * kClasses + c]));
+  }
+  std::sort(took_ms.begin(), took_ms.end());
+  std::printf("%s: %zu images, largest difference %.2g, tolerance %.2g, fastest call %.3f ms\n", tested.model,
+              took_ms.size(), worst, tested.tolerance, took_ms.front());
+  return worst <= tested.tolerance;
+}
+
+void Classify(Model& model, const std::vector<float>& input) {
+  for (size_t i = 0; (i + 1) * kPixels <= input.size(); ++i) {
+    const auto logits = model.Logits(&input[i * kPixels]);
+    const auto best = std::max_element(logits.begin(), logits.end());
+    double sum = 0;
+    for (float value : logits) sum += std::exp(double(value) - *best);
+    std::printf("%zu: %s %.1f %%\n", i, kLabels[best - logits.begin()], 100 / sum);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: run FOLDER [INPUT [MODEL]]\n");
+    return 2;
+  }
+  try {
+    Ort::Env env(ORT_LOGGING_LEVEL_ERROR, "run");
+    const std::string folder = argv[1];
+    if (argc > 2) {
+      Model model(env, folder + "/" + (argc > 3 ? argv[3] : kShipped));
+      Classify(model, ReadFloats(argv[2]));
+      return 0;
+    }
+    bool right = true;
+    for (const auto& tested : kTestedFiles) right &= Check(env, folder, tested);
+    return right ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}
