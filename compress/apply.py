@@ -15,9 +15,10 @@ from compress.export import ExportError
 from compress.export.normalised import exportable
 from compress.export.onnx import trace
 from compress.export.refill import refilled
+from compress.export.session import describe_fusion, graph_report
 from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
-from compress.quantize.int8 import QuantizeError, quantize_static
+from compress.quantize import QuantizeError
 from compress.recipe import Step, StepError
 from compress.train import NonFiniteLoss
 from compress.variant import Variant
@@ -30,13 +31,17 @@ Measure = Callable[[Path], Measurement]
 
 @dataclass(frozen=True)
 class Findings:
-    """What the file of a variant is worth: quality on the validation images, latency, bytes, and exact counts."""
+    """What the file of a variant is worth: quality on the validation images, latency, bytes, and exact counts.
+
+    graph: of an int8 file, what its runtime makes of it (`graph_report`).
+    """
 
     path: Path
     quality: Quality
     latency: Measurement
     size_bytes: int
     counts: Counts
+    graph: Mapping[str, int | float] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,11 @@ def file_of(variant: Variant, context: Context) -> Path:
 
     A graph is exported once an architecture; other weights are filled into it.
     """
-    float_path = _once(variant.network, None, context, lambda path: _write_float(variant, context, path))
-    if variant.precision == "float32":
+    network, quantization = variant.network, variant.quantization
+    float_path = _once(network, None, context, lambda path: _write_float(variant, context, path))
+    if quantization is None:
         return float_path
-    images = context.calibration(variant.quantization.images)
-    return _once(
-        variant.network,
-        variant.quantization,
-        context,
-        lambda path: quantize_static(float_path, images, path, variant.quantization),
-    )
+    return _once(network, quantization, context, lambda path: quantization.write(network, float_path, context, path))
 
 
 def _once(network: nn.Module, quantization: Any, context: Context, make: Callable[[Path], Path]) -> Path:
@@ -105,7 +105,8 @@ def find(variant: Variant, context: Context, measure: Measure) -> Findings:
     """Export, evaluate through the file and measure it."""
     path = file_of(variant, context)
     quality = evaluate_file(path, context.data.validation)
-    return Findings(path, quality, measure(path), path.stat().st_size, count(variant.arch))
+    graph = graph_report(path) if variant.quantization else None
+    return Findings(path, quality, measure(path), path.stat().st_size, count(variant.arch), graph)
 
 
 def apply(
@@ -188,8 +189,9 @@ def values_of(findings: Findings) -> dict[str, float]:
 
 
 def describe_change(before: Findings, after: Findings) -> str:
-    """Speed and size against what was there: "1.24x faster, 0.31x the size"."""
+    """Speed and size against what was there: "1.24x faster, 0.31x the size", and what an int8 file fuses."""
     speed = before.latency.value / after.latency.value
     pace = f"{speed:.2f}x faster" if speed > 1 else f"{1 / speed:.2f}x slower"
     pace = "as fast" if abs(speed - 1) < NOISE else pace
-    return f"{pace}, {after.size_bytes / before.size_bytes:.2f}x the size"
+    fused = f", {describe_fusion(after.graph)}" if after.graph else ""
+    return f"{pace}, {after.size_bytes / before.size_bytes:.2f}x the size{fused}"

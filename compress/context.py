@@ -30,7 +30,11 @@ class Context:
     files: dict[tuple[int, Any], tuple[nn.Module, Path]] = field(default_factory=dict, compare=False)
     graphs: dict[str, Any] = field(default_factory=dict, compare=False)
 
-    def calibration(self, images: int) -> np.ndarray:
-        """(images, C, H, W) raw float32 pixels of the training part, the same ones for the same seed."""
-        rows = np.random.default_rng(self.seed).permutation(len(self.data.train.y))[:images]
+    def calibration(self, images: int, after: int = 0) -> np.ndarray:
+        """(images, C, H, W) raw float32 pixels of the training part, the same ones for the same seed.
+
+        after: how many to pass over first, for images that no calibration of so many has seen. Fewer where the training
+        part has no more.
+        """
+        rows = np.random.default_rng(self.seed).permutation(len(self.data.train.y))[after : after + images]
         return self.data.train.x[np.sort(rows)].float().numpy()

@@ -1,11 +1,25 @@
 """One concrete model on its way to a file."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from torch import nn
 
 from spaces.architecture import Architecture
+
+if TYPE_CHECKING:
+    from compress.context import Context
+
+
+class Quantization(Protocol):
+    """How the int8 file of a network is made. Hashable; equal settings give equal files of one network."""
+
+    def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
+        """Write `path` from the network or from its exported float file, whichever is quantized; return it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -13,11 +27,11 @@ class Variant:
     """A network with its description, and how its file is made from it.
 
     network: float32, normalised input -> logits, in eval mode; treated as frozen, steps work on copies. precision:
-    int8 means that the exported float file is quantized with `quantization` (an Int8Static), because ONNX quantization
-    acts on the file and not on the module.
+    int8 means that `quantization` makes the file. It is the settings of the step that quantized: weights and settings
+    are all that a resumed study needs to make the same file again.
     """
 
     arch: Architecture
     network: nn.Module = field(compare=False)
     precision: Literal["float32", "int8"] = "float32"
-    quantization: Any = None
+    quantization: Quantization | None = None

@@ -13,7 +13,7 @@ from compress.apply import NOISE, Attempt, Budget, Findings, apply, find
 from compress.context import Context
 from compress.evaluate import evaluate, evaluate_file
 from compress.measurement import Measurement, exact
-from compress.recipe import Step
+from compress.recipe import STEPS, Step
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from search.hand_made import hand_made
@@ -147,9 +147,8 @@ class Chain:
         if record.precision == "float32":
             return Variant(arch, network)
         settings = {key: value for key, value in record.config.items() if key != "name"}
-        from compress.quantize.static import Quantize
-
-        return Variant(arch, network, "int8", Quantize(**settings))
+        step: Any = STEPS.get(record.step)(**settings)  # what quantizes is also what writes the file again
+        return Variant(arch, network, "int8", step)
 
     def _measure(self, path: Path) -> Measurement:
         return measure_file(path, self.device, self.study)
@@ -181,7 +180,9 @@ class Chain:
 
     def _costs(self, findings: Findings, model: str) -> tuple[Measurement, ...]:
         counts = findings.counts
+        fused = () if findings.graph is None else (exact("fused_share", findings.graph["fused_share"], "", model),)
         return (
+            *fused,
             replace(findings.latency, artifact=model),
             exact("size_bytes", findings.size_bytes, "B", model),
             exact("params", counts.params, "", model),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,12 @@ from compress.export import ExportError
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-FLOAT_ARITHMETIC = ("Conv", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "MatMul", "NhwcFusedConv")
-INT8_ARITHMETIC = ("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul",
-                   "QGemm", "QLinearConv", "QLinearMatMul")  # fmt: skip
+# Operators of the optimised graph: (in float, in int8).
+CONVOLUTIONS = {"Conv", "FusedConv", "NhwcFusedConv"}, {"ConvInteger", "QLinearConv"}
+PRODUCTS = (
+    {"FusedGemm", "FusedMatMul", "Gemm", "MatMul"},
+    {"DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearMatMul"},
+)
 
 
 def session_options(threads: int = 1) -> ort.SessionOptions:
@@ -74,8 +78,9 @@ def logits(path: Path, x: np.ndarray, rewritten: bool = True) -> np.ndarray:
 def graph_report(path: Path) -> dict[str, int | float]:
     """What ONNX Runtime makes of a file on this machine, counted in the graph it really runs.
 
-    nodes: all. int8_nodes and float_nodes: convolutions and products in either arithmetic; fused_share is the first
-    divided by both (0.0 if there are none). qdq_nodes: quantize and dequantize nodes left over.
+    nodes: all. convolutions, products: of both arithmetics; int8_convolutions, int8_products: of them in int8.
+    int8_nodes and float_nodes: both kinds together; fused_share is the first divided by both (0.0 if there are none).
+    qdq_nodes: quantize and dequantize nodes left over.
     Raises: ExportError as `open_session`. Cost: like opening a session.
     """
     import onnx
@@ -87,11 +92,26 @@ def graph_report(path: Path) -> dict[str, int | float]:
         _open(path, options)
         graph = onnx.load(options.optimized_model_filepath).graph
     kinds = Counter(node.op_type for node in graph.node)
-    int8, floating = sum(kinds[k] for k in INT8_ARITHMETIC), sum(kinds[k] for k in FLOAT_ARITHMETIC)
+    (float_convolutions, convolutions), (float_products, products) = (
+        [sum(kinds[kind] for kind in arithmetic) for arithmetic in operators] for operators in (CONVOLUTIONS, PRODUCTS)
+    )
+    int8, floating = convolutions + products, float_convolutions + float_products
     return {
         "nodes": len(graph.node),
+        "convolutions": convolutions + float_convolutions,
+        "int8_convolutions": convolutions,
+        "products": products + float_products,
+        "int8_products": products,
         "int8_nodes": int8,
         "float_nodes": floating,
         "qdq_nodes": kinds["QuantizeLinear"] + kinds["DequantizeLinear"],
         "fused_share": int8 / (int8 + floating) if int8 + floating else 0.0,
     }
+
+
+def describe_fusion(report: Mapping[str, int | float]) -> str:
+    """A graph report in words: "9 of 9 convolutions and 1 of 1 products fused to int8"."""
+    parts = [
+        f"{report[f'int8_{kind}']} of {report[kind]} {kind}" for kind in ("convolutions", "products") if report[kind]
+    ]
+    return f"{' and '.join(parts) or 'nothing'} fused to int8"

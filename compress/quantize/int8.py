@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compress.export.quiet import quiet
+from compress.quantize import QuantizeError
 
 if TYPE_CHECKING:
     import onnx
 
 # All others stay float: quantizing them too makes hundreds of small nodes, and Add alone cost 11-17 % of the speed.
 OPERATORS = ("Conv", "Gemm", "MatMul")
-
-
-class QuantizeError(RuntimeError):
-    """A file that cannot be quantized; the message names the remedy."""
-
-
-class Ranges(Protocol):
-    """Settings of static quantization, from whatever config holds them."""
-
-    @property
-    def method(self) -> str:
-        """How activation ranges are found: minmax or percentile."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +31,7 @@ class Int8Static:
     method: str = "minmax"
 
 
-def quantize_static(float_path: Path, calibration: np.ndarray, path: Path, config: Ranges | None = None) -> Path:
+def quantize_static(float_path: Path, calibration: np.ndarray, path: Path, config: Int8Static | None = None) -> Path:
     """Write an int8 version of an exported float file and return its path.
 
     Args:
@@ -52,43 +41,91 @@ def quantize_static(float_path: Path, calibration: np.ndarray, path: Path, confi
     Raises: QuantizeError: if the file or the images do not fit, or `method` is unknown.
     Cost: 0.1-1.8 s, in proportion to the images; percentile up to 4 times as much.
     """
-    method = (config or Int8Static()).method
+    with calibrated(float_path, calibration, (config or Int8Static()).method) as ready:
+        return write_stripped(ready.quantized(), path)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A float file made ready for quantization. nodes: names of those that can be int8. The rest is the library's."""
+
+    nodes: tuple[str, ...]
+    quantize: Any
+
+    def quantized(self, floating: Sequence[str] = ()) -> onnx.ModelProto:
+        """The file in int8 but for the nodes named. The ranges of activations are found once. Raises: QuantizeError."""
+        return self.quantize(list(floating))
+
+
+@contextlib.contextmanager
+def calibrated(float_path: Path, calibration: np.ndarray, method: str) -> Iterator[Calibrated]:
+    """A float file ready to be quantized several times, while the context lasts. Raises: QuantizeError."""
+    import onnx
+
     _check(calibration, method)
+    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+        with explained(float_path, calibration.shape[1:]):
+            prepared = prepare(float_path, Path(folder) / "prepared.onnx")
+            graph = onnx.load(prepared).graph
+        nodes = tuple(node.name for node in graph.node if node.op_type in OPERATORS)
+        name = graph.input[0].name
+
+        def quantize(floating: list[str]) -> onnx.ModelProto:
+            with explained(float_path, calibration.shape[1:]):
+                return _quantized(prepared, _Images(name, calibration), method, floating)
+
+        yield Calibrated(nodes, quantize)
+
+
+@contextlib.contextmanager
+def explained(float_path: Path, shape: tuple[int, ...] | None = None) -> Iterator[None]:
+    """What the library raises, as a QuantizeError with a remedy; and what it prints, dropped."""
+    from compress.export import ExportError
+
     try:
-        with quiet(), tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-            prepared = Path(folder) / "prepared.onnx"
-            quantized = Path(folder) / "quantized.onnx"
-            return _write(_quantized(float_path, prepared, quantized, calibration, method), path)
-    except QuantizeError:
+        with quiet():
+            yield
+    except (QuantizeError, ExportError):
         raise
     except Exception as error:  # onnxruntime's exceptions have no common ancestor but Exception
         reason = (str(error).splitlines() or [""])[0][:300]
         raise QuantizeError(
-            f"{float_path} cannot be quantized: {type(error).__name__}: {reason} Export it again, and check that "
-            f"the calibration images have the shape of its input (got {calibration.shape[1:]})."
+            f"{float_path} cannot be quantized: {type(error).__name__}: {reason} Export it again"
+            + (f", and check that the calibration images have the shape of its input (got {shape})." if shape else ".")
         ) from error
 
 
-def _quantized(
-    float_path: Path, prepared: Path, quantized: Path, calibration: np.ndarray, method: str
-) -> onnx.ModelProto:
+def prepare(float_path: Path, prepared: Path) -> Path:
+    """Write the float file with its constants folded, its shapes inferred and a name for every node."""
     import onnx
-    from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     # Without this step (it folds what exporters leave) convolutions stay float: 3 of 9 fused on a ResNet, after it 9.
     quant_pre_process(float_path, prepared, skip_symbolic_shape=True)
-    name = onnx.load(prepared).graph.input[0].name
+    model = onnx.load(prepared)
+    for index, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}{index}"
+    onnx.save(model, prepared)
+    return prepared
+
+
+def _quantized(prepared: Path, images: _Images, method: str, floating: list[str]) -> onnx.ModelProto:
+    import onnx
+    from onnxruntime import quantization
+
+    quantized = prepared.with_name("quantized.onnx")
     quantization.quantize_static(
         prepared,
         quantized,
-        _Images(name, calibration),  # type: ignore[arg-type]  (the class it asks for is this one method)
+        images,  # type: ignore[arg-type]  (the class it asks for is this one method)
         quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=list(OPERATORS),
+        nodes_to_exclude=floating,
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,  # signed ones left 12 of 32 convolutions float
         weight_type=quantization.QuantType.QInt8,
         calibrate_method=_methods()[method],
+        calibration_cache_path=prepared.with_name("ranges.json"),
     )
     return onnx.load(quantized)
 
@@ -123,7 +160,8 @@ class _Images:
         return next(self._feeds, None)
 
 
-def _write(model: onnx.ModelProto, path: Path) -> Path:
+def write_stripped(model: onnx.ModelProto, path: Path) -> Path:
+    """Write a quantized model without what was noted for people. Raises ExportError if the folder does not take it."""
     from compress.export.tidy import strip, write
 
     return write(strip(model), path)

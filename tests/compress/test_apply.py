@@ -15,7 +15,7 @@ from compress.evaluate import Quality
 from compress.export.session import graph_report
 from compress.measurement import Measurement
 from compress.prune.channels import Prune
-from compress.quantize.static import Quantize
+from compress.quantize.step import Quantize
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from spaces.architecture import Architecture, Stage

@@ -10,7 +10,8 @@ from torch import nn
 
 from compress.export.screening import export_for_screening
 from compress.export.session import logits
-from compress.quantize.int8 import Int8Static, QuantizeError, quantize_static
+from compress.quantize import QuantizeError
+from compress.quantize.int8 import Int8Static, quantize_static
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, depthwise, images, torch_logits
 
 

@@ -18,6 +18,7 @@ REGISTRIES = {
     "Tasks": ("spaces.tasks", "TASKS"),
     "Samplers": ("search.samplers", "SAMPLERS"),
     "Steps": ("compress.recipe", "STEPS"),
+    "Quantizers": ("compress.quantize", "QUANTIZERS"),
     "Exporters": ("compress.export", "EXPORTERS"),
     "Devices": ("compress.devices", "DEVICES"),
 }

@@ -1,0 +1,48 @@
+"""Post-training quantization as a step: the network stays as it is, its file gets integers."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from compress.context import Context
+from compress.quantize import QUANTIZERS
+from compress.recipe import STEPS, StepError
+from compress.variant import Variant
+
+
+@STEPS.register("quantize")
+@dataclass(frozen=True)
+class Quantize:
+    """int8 weights per channel and uint8 activations (the pair that ONNX Runtime fuses), without training.
+
+    kind: which quantizer. images: training images that the ranges of activations come from. method: how ranges are
+    found, minmax or percentile. agreement, check: for `int8-mixed`, the share of `check` other training images on which
+    the file has to answer as the float file does.
+    """
+
+    kind: str = "int8-static"
+    images: int = 128
+    method: str = "minmax"
+    agreement: float = 0.99
+    check: int = 256
+
+    def __post_init__(self) -> None:
+        if self.kind not in QUANTIZERS.names():
+            raise ValueError(f"`kind` must be one of {', '.join(QUANTIZERS.names())}, got {self.kind!r}.")
+        for name in ("images", "check"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if self.method not in ("minmax", "percentile"):
+            raise ValueError(f"`method` must be minmax or percentile, got {self.method!r}.")
+        if not 0 < self.agreement <= 1:
+            raise ValueError(f"`agreement` must be in (0, 1], got {self.agreement}. Write 0.99 for 99 of 100 images.")
+
+    def __call__(self, variant: Variant, context: Context) -> Variant:
+        if variant.precision == "int8":
+            raise StepError("this variant is int8 already: write quantize once in `compress.steps`.")
+        return replace(variant, precision="int8", quantization=self)
+
+    def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
+        """The int8 file of the exported float file, as `Quantization` asks for. Raises: QuantizeError."""
+        return QUANTIZERS.get(self.kind)(float_path, context, path, self)
