@@ -17,6 +17,7 @@ from search.samplers import SAMPLERS
 from search.sharing import Sharing
 from search.source import read_source
 from search.space_config import read_space
+from search.supernet_config import read_supernet
 from spaces.space import SearchSpace, StageSpace
 from spaces.tasks import TASKS, Data, Task
 
@@ -117,7 +118,7 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     task: Any
     task_tree, task = _read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
     stem_width, stem_stride, stages = read_space(reading, tree["space"]) if "space" in tree else ((), 1, ())
-    supernet = reading.instance(("supernet",), tree.get("supernet"), Sharing, "the supernet")
+    supernet = read_supernet(reading, tree.get("supernet"))
     search = reading.instance(("search",), tree.get("search"), Search, "the search")
     if search:
         reading.registered(("search", "sampler"), search.sampler, SAMPLERS)

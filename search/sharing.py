@@ -1,18 +1,17 @@
-"""Training the shared weights: the sandwich rule with in-place distillation.
+"""Training the shared weights: several architectures a step, their gradients added up.
 
-Source: Yu and Huang 2019, arXiv:1903.05134; Yu et al. 2020 (BigNAS), arXiv:2003.11142. Differs: "the largest" needs a
-kind of block at every position, so each step draws an assignment of kinds, whose largest network is the step's teacher.
+Which ones is a rule's to say (`search/rules/`); here are the losses, the loop and its checkpoints. Source of the
+alpha-divergence: Wang et al. 2021 (AlphaNet), arXiv:2102.07954.
 """
 
 import io
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, log_softmax
 
 from compress.devices.lock import shared
 from compress.train import (
@@ -26,35 +25,32 @@ from compress.train import (
     progress_of,
     set_learning_rate,
 )
+from search.rules import Rule, Step
+from search.rules.sandwich import Sandwich
 from search.supernet import Supernet
 from spaces.architecture import Architecture
-from spaces.space import SearchSpace, largest, sample, smallest
 from spaces.tasks import Data
+
+DIVERGENCES = ("kl", "alpha")
+RATIO_MAX = 5.0  # what importance ratios of the alpha-divergence are cut to: without it its loss can become infinite
 
 
 @dataclass(frozen=True)
 class Sharing(Training):
-    """How the shared weights are trained. between: random architectures a step beside the largest and the smallest.
+    """How the shared weights are trained. rule: which architectures share a step.
 
-    distill: the others learn the largest one's outputs; otherwise the labels. minutes bounds it as epochs do.
+    distill: with a rule whose first architecture teaches, the others learn its outputs; otherwise the labels.
+    divergence: how their outputs are compared, `kl` or `alpha`, which also punishes what the student is too sure of.
     """
 
-    rule: str = "sandwich"
-    between: int = 1
+    rule: Rule = Sandwich()
     distill: bool = True
+    divergence: str = "kl"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rule != "sandwich":
-            raise ValueError(f"`rule` must be 'sandwich', got {self.rule!r}.")
-        if self.between < 0:
-            raise ValueError(f"`between` must not be negative, got {self.between}.")
-
-
-def architectures_of(space: SearchSpace, seed: int, step: int, between: int) -> list[Architecture]:
-    """The step's architectures, largest first and smallest last: a function of (seed, step), the same on every rank."""
-    rng = random.Random(f"{seed}/{step}")
-    return [largest(space, rng), *(sample(space, rng) for _ in range(between)), smallest(space, rng)]
+        if self.divergence not in DIVERGENCES:
+            raise ValueError(f"`divergence` must be one of {', '.join(DIVERGENCES)}, got {self.divergence!r}.")
 
 
 def train_supernet(
@@ -91,9 +87,7 @@ def train_supernet(
                 let_measurers_in()
                 set_learning_rate(optimizer, learning_rate(config, done))
                 optimizer.zero_grad()
-                step = epoch * steps + index
-                archs = architectures_of(supernet.space, seed, step, config.between)
-                value = sandwich_step(supernet, archs, batch, config, step)
+                value = train_step(supernet, batch, config, seed, epoch * steps + index, done)
                 nn.utils.clip_grad_norm_(parameters.values(), config.clip)
                 optimizer.step()
                 if progress:
@@ -103,20 +97,59 @@ def train_supernet(
     supernet.eval()
 
 
-def sandwich_step(supernet: Supernet, archs: list[Architecture], batch: Batch, config: Sharing, step: int) -> float:
-    """Sum the gradients of all `archs`: the first learns the labels, the others its outputs. Returns its loss."""
+def train_step(supernet: Supernet, batch: Batch, config: Sharing, seed: int, number: int, done: float) -> float:
+    """Add up the gradients of the architectures that the rule draws for step `number`; returns the first one's loss."""
+    tensors = supernet.tensors()
+
+    def loss(arch: Architecture) -> float:
+        with torch.no_grad():
+            return cross_entropy(supernet(batch.x, arch, tensors), batch.y).item()
+
+    archs = config.rule.members(Step(supernet.space, seed, number, done, loss))
+    return learn(supernet, archs, batch, config, number)
+
+
+def learn(supernet: Supernet, archs: list[Architecture], batch: Batch, config: Sharing, number: int) -> float:
+    """Sum the gradients of all `archs`: the first learns the labels, the others its outputs or the labels too.
+
+    Raises: NonFiniteLoss, which names the step.
+    """
     tensors = supernet.tensors()
     logits = supernet(batch.x, archs[0], tensors)
     hard = cross_entropy(logits, batch.y, label_smoothing=config.smoothing)
-    check_finite(hard, step)
+    check_finite(hard, number)
     hard.backward()
     soft = logits.detach().softmax(1)
+    compare = alpha_divergence if config.divergence == "alpha" else cross_entropy  # which is kl and a constant
     for arch in archs[1:]:
         outputs = supernet(batch.x, arch, tensors)
-        loss = cross_entropy(outputs, soft if config.distill else batch.y)
-        check_finite(loss, step)
+        is_taught = config.rule.teaches and config.distill
+        loss = (
+            compare(outputs, soft) if is_taught else cross_entropy(outputs, batch.y, label_smoothing=config.smoothing)
+        )
+        check_finite(loss, number)
         loss.backward()
     return hard.item()
+
+
+def alpha_divergence(logits: Tensor, soft: Tensor) -> Tensor:
+    """Mean over the batch of the larger of the alpha-divergences for alpha -1 and 1 (kl) from `soft` (N, classes).
+
+    The value is the divergence with its importance ratios cut at RATIO_MAX. Its gradient flows through the student's
+    log probabilities alone, weighed by the ratios, as in the source.
+    """
+    log_student = log_softmax(logits, 1)
+    student = log_student.detach().exp()
+    ratio = soft.clamp_min(1e-12) / student.clamp_min(1e-12)
+    forward = (ratio.clamp_max(RATIO_MAX) * student).detach()  # alpha = 1: the ratio weighs the student's own
+    backward = ((1 / ratio).clamp_max(RATIO_MAX) * student).detach()  # alpha = -1
+    value_forward = (forward * ratio.log()).sum(1)
+    value_backward = 0.5 * (backward.sum(1) - 1)
+    surrogate = torch.where(
+        value_forward >= value_backward, -(forward * log_student).sum(1), (backward * log_student).sum(1)
+    )
+    value = torch.maximum(value_forward, value_backward)
+    return (surrogate - surrogate.detach() + value).mean()
 
 
 def _checkpoint(supernet: Supernet, optimizer: torch.optim.Optimizer, epoch: int, used_s: float) -> bytes:

@@ -16,6 +16,7 @@ REGISTRIES = {
     "Blocks": ("spaces.blocks", "BLOCKS"),
     "Enters": ("spaces.enters", "ENTERS"),
     "Tasks": ("spaces.tasks", "TASKS"),
+    "Rules": ("search.rules", "RULES"),
     "Samplers": ("search.samplers", "SAMPLERS"),
     "Steps": ("compress.recipe", "STEPS"),
     "Quantizers": ("compress.quantize", "QUANTIZERS"),

@@ -6,6 +6,7 @@ import pytest
 
 from search.config import StudyConfig, config_of, read_config
 from search.errors import ConfigError
+from search.rules.attentive import Attentive
 from spaces.space import size
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,7 @@ def refused(file: Path, overrides: tuple[str, ...] = ()) -> str:
 
 # (what GOOD says, what it says instead, where the message points to, its words, the hint)
 UNKNOWN_FIELDS = [
+    ("{epochs: 3, batch: 128}", "{rule: fair, between: 2}", "12:24", "'between' for the supernet with rule 'fair'", ""),
     ("study: good", "studdy: good", "1:1", "'studdy' for a space file", "did you mean 'study'?"),
     ("seed: 0", "sed: 0", "2:22", "'sed' for task 'digits'", "did you mean 'seed'?"),
     ("stem:", "stm:", "4:3", "'stm' for the space", "did you mean 'stem'?"),
@@ -72,12 +74,13 @@ UNKNOWN_FIELDS = [
     ("{ratio: 0.5}", "{ration: 0.5}", "21:15", "'ration' for step 'prune'", "did you mean 'ratio'?"),
 ]
 UNKNOWN_NAMES = [
+    ("{epochs: 3, batch: 128}", "{rule: fairr}", "12:18", "unknown rule 'fairr'", "did you mean 'fair'?"),
     ("kind: digits", "kind: digit", "2:14", "unknown task 'digit'", "did you mean 'digits'?"),
     ("kind: digits", "kind: zzz", "2:14", "unknown task 'zzz'", "known: digits, parquet"),
     ("- mbconv:", "- mbcnv:", "10:11", "unknown block 'mbcnv'", "did you mean 'mbconv'?"),
     ("act: [relu6]", "act: [relu7]", "10:58", "unknown act 'relu7'", "did you mean 'relu'?"),
     ("stride: 2", "enter: cnv", "8:14", "unknown enter 'cnv'", "did you mean 'conv'?"),
-    ("nsga2", "nsga3", "13:19", "unknown sampler 'nsga3'", "did you mean 'nsga2'?"),
+    ("nsga2", "nsga4", "13:19", "unknown sampler 'nsga4'", "did you mean 'nsga2'?"),
     ("loss: min", "los: min", "14:14", "unknown metric 'los'", "did you mean 'loss'?"),
     (
         "{loss: min, latency_ms@here",
@@ -117,6 +120,7 @@ WRONG_TYPES = [
     ("study: good", "study: [a]", "1:8", "`study` must be a name of letters, digits, '.', '_' and '-', got a list", ""),
 ]
 IMPOSSIBLE_VALUES = [
+    ("{epochs: 3, batch: 128}", "{rule: attentive, aim: good}", "12:34", "`aim` must be 'worst' or 'best'", ""),
     ("study: good", "study: a/b", "1:8", "`study` must be a name of letters", ""),
     ("seed: 0}", "seed: -1}", "2:28", "`seed` must not be negative, got -1", ""),
     ("seed: 0}", "validation: 1.5}", "2:34", "leave something to train on, got 1.5 and 0.2. Write 0.2 and 0.2", ""),
@@ -251,6 +255,11 @@ def test_overrides_replace_what_the_file_says_and_are_recorded(tmp_path: Path) -
     assert config.stages[0].depth == (1, 3)
     assert config.supernet.lr == 0.01
     assert config.tree["search"]["trials"] == 20
+
+
+def test_a_rule_has_its_own_fields_beside_those_of_the_training(tmp_path: Path) -> None:
+    config = read(tmp_path, "{epochs: 3, batch: 128}", "{rule: attentive, rivals: 4, epochs: 3}")
+    assert config.supernet.rule == Attentive(rivals=4) and config.supernet.epochs == 3
 
 
 def test_an_override_can_mend_what_the_file_says(tmp_path: Path) -> None:

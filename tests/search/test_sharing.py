@@ -11,8 +11,11 @@ from torch import Tensor
 from compress.evaluate import evaluate
 from compress.recalibrate import recalibrate
 from compress.train import Batch, NonFiniteLoss, batches, optimizer_for
-from search.sharing import Sharing, architectures_of, load_weights, sandwich_step, train_supernet
+from search.rules import Step
+from search.rules.sandwich import Sandwich
+from search.sharing import Sharing, alpha_divergence, learn, load_weights, train_supernet
 from search.supernet import Supernet, build_supernet
+from spaces.architecture import Architecture
 from spaces.space import choices, largest, smallest
 from spaces.windows import network_windows
 from tests.contracts.small_spaces import space_of
@@ -30,6 +33,10 @@ def state(supernet: Supernet) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in supernet.tensors().items()}
 
 
+def drawn(between: int) -> list[Architecture]:
+    return Sandwich(between).members(Step(SPACE, 0, 0, 0.0, lambda _: 0.0))
+
+
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
@@ -44,15 +51,11 @@ def test_members_of_all_sizes_learn_without_being_trained_alone() -> None:
         assert evaluate(network, data, data.validation).accuracy > 0.85  # 0.25 by chance
 
 
-def test_the_architectures_of_a_step_depend_on_seed_and_step_alone() -> None:
-    first = architectures_of(SPACE, 3, 7, 2)
-    random.seed(0)
-    assert architectures_of(SPACE, 3, 7, 2) == first
-    others = [architectures_of(SPACE, 3, 8, 2), architectures_of(SPACE, 4, 7, 2)]
-    assert first not in others and others[0] != others[1]
-    assert len(first) == 4 and all(choices(SPACE, arch) for arch in first)
-    assert [stage.width for stage in first[0].stages] == [24, 32] and first[0].depth == 4
-    assert [stage.width for stage in first[-1].stages] == [16, 16] and first[-1].depth == 2
+def test_a_sandwich_has_the_largest_first_and_the_smallest_last() -> None:
+    members = drawn(2)
+    assert len(members) == 4 and all(choices(SPACE, arch) for arch in members)
+    assert [stage.width for stage in members[0].stages] == [24, 32] and members[0].depth == 4
+    assert [stage.width for stage in members[-1].stages] == [16, 16] and members[-1].depth == 2
 
 
 def test_a_resumed_training_gives_the_weights_of_the_unbroken_one_bit_for_bit() -> None:
@@ -83,7 +86,7 @@ def test_one_step_changes_only_the_windows_of_its_architectures() -> None:
     assert archs[0] != archs[1]
     before = state(supernet)
     optimizer = optimizer_for(dict(supernet.store.named_parameters()), config)
-    sandwich_step(supernet, archs, batch_of(), config, step=0)
+    learn(supernet, archs, batch_of(), config, 0)
     optimizer.step()
     after = state(supernet)
     changed = {name for name in after if not torch.equal(before[name], after[name])}
@@ -97,12 +100,12 @@ def test_one_step_changes_only_the_windows_of_its_architectures() -> None:
 
 def test_the_gradient_of_a_step_is_the_sum_of_its_members() -> None:
     supernet, config, batch = build_supernet(SPACE, 0).train(), Sharing(distill=False), batch_of()
-    archs = architectures_of(SPACE, 0, 0, 1)
+    archs = drawn(1)
 
     def gradients(members: list[Any]) -> dict[str, Tensor]:
         supernet.zero_grad()
         for group in members:
-            sandwich_step(supernet, group, batch, config, step=0)
+            learn(supernet, group, batch, config, 0)
         return {n: p.grad.clone() for n, p in supernet.store.named_parameters() if p.grad is not None}
 
     together, apart = gradients([archs]), gradients([[arch] for arch in archs])
@@ -112,17 +115,17 @@ def test_the_gradient_of_a_step_is_the_sum_of_its_members() -> None:
 
 
 def test_with_distillation_the_others_learn_the_first_ones_outputs_and_not_the_labels() -> None:
-    archs, batch = architectures_of(SPACE, 0, 0, 0), batch_of()
+    archs, batch = drawn(0), batch_of()
     wrong = batch._replace(y=(batch.y + 1) % 4)
     found = {}
     for distill in (True, False):
         for labels in (batch, wrong):
             supernet = build_supernet(SPACE, 0).train()
             only_small = supernet.extract(archs[-1])  # names of the smallest network's own windows
-            sandwich_step(supernet, archs, labels, Sharing(distill=distill), 0)
+            learn(supernet, archs, labels, Sharing(distill=distill), 0)
             total = {n: p.grad for n, p in supernet.store.named_parameters() if p.grad is not None}
             supernet.zero_grad()
-            sandwich_step(supernet, archs[:1], labels, Sharing(), 0)
+            learn(supernet, archs[:1], labels, Sharing(), 0)
             first = {n: p.grad for n, p in supernet.store.named_parameters() if p.grad is not None}
             names = [name for name, _ in only_small.named_parameters() if name.startswith("head")]
             found[distill, labels is wrong] = torch.cat([(total[n] - first[n]).flatten() for n in names])
@@ -151,20 +154,46 @@ def test_minutes_stop_it_also_after_a_resume() -> None:
 
 
 def test_every_step_of_every_epoch_draws_its_own_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: list[int] = []
+    steps: list[Step] = []
 
-    def seen(space: Any, seed: int, step: int, between: int) -> Any:
+    def seen(rule: Sandwich, step: Step) -> list[Architecture]:
         steps.append(step)
-        return architectures_of(space, seed, step, between)
+        return [smallest(SPACE, random.Random(0))]
 
-    monkeypatch.setattr("search.sharing.architectures_of", seen)
+    monkeypatch.setattr(Sandwich, "members", seen)
     train_supernet(build_supernet(SPACE, 0), toy_data(train=64), Sharing(epochs=2, batch=32), seed=0)
-    assert steps == [0, 1, 2, 3]
+    assert [step.number for step in steps] == [0, 1, 2, 3]
+    assert [step.done for step in steps] == [0, 0.25, 0.5, 0.75]
 
 
-@pytest.mark.parametrize(("settings", "message"), [({"rule": "uniform"}, "`rule`"), ({"between": -1}, "`between`")])
-def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+def divergence(student: Tensor, teacher: Tensor, alpha: int) -> Tensor:
+    """By its definition, for alpha 1 (kl) and -1."""
+    return (teacher * (teacher / student).log()).sum(1) if alpha == 1 else 0.5 * ((student**2 / teacher).sum(1) - 1)
+
+
+def test_the_alpha_divergence_is_the_larger_of_the_two_and_has_its_gradient() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(64, 4, generator=generator).requires_grad_()
+    soft = (0.5 * torch.randn(64, 4, generator=generator)).softmax(1)  # no ratio comes near the cut
+    both = torch.stack([divergence(logits.softmax(1), soft, alpha) for alpha in (1, -1)])
+    within = torch.maximum(soft / logits.softmax(1), logits.softmax(1) / soft).amax(1) < 5
+    found = alpha_divergence(logits[within], soft[within])
+    torch.testing.assert_close(found, both.max(0).values[within].mean())
+    chosen = both.argmax(0)[within]
+    assert 0 < chosen.sum() < len(chosen), "both kinds are among them"
+    (gradient,) = torch.autograd.grad(found, logits, retain_graph=True)
+    (expected,) = torch.autograd.grad(both.max(0).values[within].mean(), logits)
+    torch.testing.assert_close(gradient, expected)
+
+
+def test_the_alpha_divergence_stays_finite_where_the_student_is_sure_and_wrong() -> None:
+    logits = torch.tensor([[200.0, 0.0], [0.0, 200.0]], requires_grad=True)
+    found = alpha_divergence(logits, torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
+    found.backward()
+    assert torch.isfinite(found) and logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize(("settings", "name"), [({"divergence": "beta"}, "divergence"), ({"epochs": 0}, "epochs")])
+def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}`"):
         Sharing(**settings)
-    with pytest.raises(ValueError, match="`epochs`"):
-        Sharing(epochs=0)

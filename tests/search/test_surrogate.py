@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from search.samplers.surrogate.acquisition import expected_improvement, front, scalarise, warp
+from search.objectives import hypervolume
+from search.samplers.surrogate.acquisition import area_gained, expected_improvement, front, scalarise, warp
 from search.samplers.surrogate.encoding import encode
 from search.samplers.surrogate.gaussian_process import fit
 from search.samplers.surrogate.kernels import Block, distances
@@ -55,6 +56,25 @@ def test_expected_improvement_is_positive_grows_with_uncertainty_and_falls_with_
 def test_expected_improvement_without_uncertainty_is_the_improvement() -> None:
     sure = expected_improvement(np.array([-2.0, 2.0]), np.array([1e-3, 1e-3]), best=0.0)
     np.testing.assert_allclose(sure, [2.0, 0.0], atol=1e-6)
+
+
+def test_the_area_gained_is_the_growth_of_the_hypervolume() -> None:
+    rng = np.random.default_rng(0)
+    points, rows = rng.uniform(-0.2, 1.3, (200, 2)), rng.uniform(0, 1.1, (9, 2))
+    best = rows[front(rows)]
+    before = hypervolume(best.tolist(), (1, 1))
+    grown = [hypervolume([*best.tolist(), point], (1, 1)) - before for point in points.tolist()]
+    np.testing.assert_allclose(area_gained(points, best), grown, atol=1e-12)
+    assert min(grown) == 0 < max(grown)
+
+
+def test_a_front_grows_beyond_its_costliest_point_where_costs_are_known() -> None:
+    cost = np.array([1, 2, 3, 4, 5, 6, 3.5, 9, 20])  # the last three are asked about; 20 ends the hypervolume
+    loss, seen = 10 - cost, np.arange(6)
+    known = np.stack([np.full(9, np.nan), cost], axis=1)
+    encoding = encode(np.zeros((9, 0), int), costs=cost[:, None])
+    values = np.stack([np.tile(loss[seen], 2), np.tile(cost[seen], 2)], axis=1)  # twice: past the random beginning
+    assert rank(encoding, np.tile(seen, 2), values, np.random.default_rng(0), known)[0] == 7
 
 
 def test_averaged_over_directions_the_scalarisation_ranks_by_hypervolume() -> None:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.samplers.surrogate.acquisition import DRAWS, direction, expected_improvement, front, scalarise, warp
+from search.samplers.surrogate.acquisition import (
+    DRAWS,
+    QUANTILES,
+    area_gained,
+    direction,
+    expected_improvement,
+    front,
+    scalarise,
+    warp,
+)
 from search.samplers.surrogate.encoding import Encoding
 from search.samplers.surrogate.gaussian_process import Posterior, fit
 from search.samplers.surrogate.kernels import Block, distances
@@ -39,8 +48,8 @@ def rank(
 
     Every row counts as feasible: leave others out of the pool. `values` (n_observed, k) are minimised. `known` (n, k):
     objectives known without evaluation, NaN where not. `reference` (k,) bounds the hypervolume of two or more
-    objectives; without it the worst of the observed front, widened by a tenth. In a pool that is too large for the
-    time, a random part is ranked.
+    objectives; without it the largest of a known objective, and of the others the worst of the observed front,
+    widened by a tenth. In a pool that is too large for the time, a random part is ranked.
     """
     free = np.ones(len(encoding), bool)
     free[observed] = False
@@ -83,41 +92,63 @@ def _scores(
     known: np.ndarray | None,
     reference: np.ndarray | None,
 ) -> np.ndarray:
-    """Expected improvement of each row of the pool; of a random hypervolume scalarisation if k > 1."""
+    """Expected improvement of each row of the pool; of the hypervolume where there is more than one objective."""
     shape = (len(pool), values.shape[1])
-    given = np.full(shape, np.nan) if known is None else known[pool]
+    known = np.full((len(blocks[0].design), shape[1]), np.nan) if known is None else known
+    is_known = np.isfinite(known).all(0)
     if shape[1] == 1:
-        if np.isfinite(given).all():
-            return -given[:, 0]
+        if is_known[0]:
+            return -known[pool, 0]
         targets = warp(values[:, 0])
         mean, deviation = _fitted(blocks, observed, targets).predict(pool)
         promise = expected_improvement(mean, deviation, float(targets.min()))
         return promise if promise.max() > 1e-12 else 2 * deviation - mean
-    between = distances(blocks, pool, observed)
-    draws = np.empty((DRAWS, *shape))
+    between, draws = distances(blocks, pool, observed), np.empty((DRAWS, *shape))
     for k in range(shape[1]):
-        if np.isfinite(given[:, k]).all():
-            draws[:, :, k] = given[:, k]
+        if is_known[k]:
+            draws[:, :, k] = known[pool, k]
         else:
             draws[:, :, k] = _draws(_fitted(blocks, observed, warp(values[:, k])), values[:, k], pool, between, rng)
+    if reference is None:
+        reference = _reference(values, np.where(is_known, known.max(0), np.nan))
+    return _hypervolume_gain(draws, values, reference, rng)
+
+
+def _reference(values: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """(k,) where the hypervolume ends: `largest` where it is known, else the worst of the front and a tenth more."""
     best = values[front(values)]
     ideal, worst = best.min(0), best.max(0)
-    if reference is None:
-        reference = worst + 0.1 * (worst - ideal)
+    return np.where(np.isfinite(largest), largest, worst + 0.1 * (worst - ideal))
+
+
+def _hypervolume_gain(
+    draws: np.ndarray, values: np.ndarray, reference: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """(m,) expected growth of the hypervolume of `values` (n, k) by each candidate of `draws` (DRAWS, m, k).
+
+    Exact in two objectives, by a random scalarisation in more. A little of the plain value breaks ties.
+    """
+    best = values[front(values)]
+    ideal = best.min(0)
     span = np.maximum(reference - ideal, 1e-12)
-    weights = direction(shape[1], rng)
-    reached = scalarise((best - ideal) / span, weights).max()
-    promise = np.maximum(scalarise((draws - ideal) / span, weights) - reached, 0).mean(0)
-    return promise + 1e-9 * scalarise((draws - ideal) / span, weights).mean(0)
+    scaled, best = (draws - ideal) / span, (best - ideal) / span
+    if values.shape[1] == 2:
+        return area_gained(scaled, best).mean(0) - 1e-9 * scaled.sum(-1).mean(0)
+    weights = direction(values.shape[1], rng)
+    reached = scalarise(best, weights).max()
+    return np.maximum(scalarise(scaled, weights) - reached, 0).mean(0) - 1e-9 * scaled.sum(-1).mean(0)
 
 
 def _draws(
     posterior: Posterior, values: np.ndarray, pool: np.ndarray, between: list[np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """DRAWS posterior values (DRAWS, m), each row by itself, in the objective's own unit."""
+    """DRAWS equally likely posterior values (DRAWS, m), each row by itself, in the objective's own unit.
+
+    In random order, so that two objectives are not drawn as if they were one.
+    """
     targets = warp(values)
     mean, deviation = posterior.predict(pool, between)
-    drawn = mean + deviation * rng.standard_normal((DRAWS, len(pool)))
+    drawn = mean + deviation * rng.permutation(QUANTILES)[:, None]
     order = np.argsort(targets, kind="stable")
     knots, heights = targets[order], values[order]
     slope = (np.median(values) - heights[0]) / max(float(np.median(targets) - knots[0]), 1e-9)

@@ -17,11 +17,12 @@ from optuna.trial import FrozenTrial, TrialState
 from search.samplers.problem import Problem
 from search.samplers.surrogate.costs import NAMES, costs_of
 from search.samplers.surrogate.encoding import encode
-from search.samplers.surrogate.pool import candidates
+from search.samplers.surrogate.pool import SIZE, candidates
 from search.samplers.surrogate.ranking import by_rank, first_random, rank
 from search.suggest import architecture_of, distributions
 
 PARENTS = 20  # best architectures whose neighbours are candidates
+START = 20  # candidates while answers are random: every piece of a candidate is counted, which takes a while at first
 
 
 class SurrogateSampler(BaseSampler):  # Optuna's own extension point
@@ -53,7 +54,8 @@ class SurrogateSampler(BaseSampler):  # Optuna's own extension point
         rng, grid, problem = np.random.default_rng(self._seed), self._costs.grid, self._problem
         begun = len(rows) >= first_random(len(grid.slots))
         best = rows[by_rank(values)[:PARENTS]] if begun else rows[:0]
-        fresh, counts = candidates(self._costs, problem.limits, problem.weight_bytes, best, rows, rng)
+        size = SIZE if begun else START
+        fresh, counts = candidates(self._costs, problem.limits, problem.weight_bytes, best, rows, rng, size)
         both = np.concatenate([rows, fresh])
         known = np.concatenate([self._costs.of(rows), counts])
         encoding = encode(both, grid.ordinal, known[:, :2])
