@@ -10,8 +10,8 @@ from search.sharing import Sharing
 DEFAULT_RULE = "sandwich"
 
 
-def read_supernet(reading: Reading, value: Any) -> Sharing | None:
-    """The section as `Sharing`, None if something is wrong. The rule's fields stand beside those of the training."""
+def read_supernet(reading: Reading, value: Any) -> Any:
+    """The section as `Sharing`, or None if something is wrong. The rule's fields stand beside those of the training."""
     read = reading.mapping(("supernet",), value, "the supernet")
     if read is None:
         return None

@@ -95,7 +95,7 @@ def _scores(
     """Expected improvement of each row of the pool; of the hypervolume where there is more than one objective."""
     shape = (len(pool), values.shape[1])
     known = np.full((len(blocks[0].design), shape[1]), np.nan) if known is None else known
-    is_known = np.isfinite(known).all(0)
+    is_known = np.asarray(np.isfinite(known).all(axis=0))
     if shape[1] == 1:
         if is_known[0]:
             return -known[pool, 0]
