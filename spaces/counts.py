@@ -3,6 +3,7 @@
 Counted on the meta device, piece by piece and cached, so that a whole network is a sum of a few lookups.
 """
 
+import copy
 import weakref
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from spaces.architecture import Architecture
+from spaces.merge import merge
 from spaces.network import Piece, pieces, skeleton
 
 FLOAT_BYTES = 4
@@ -45,7 +47,7 @@ def count(arch: Architecture) -> Counts:
 @lru_cache(maxsize=16384)
 def count_piece(piece: Piece, shape: tuple[int, ...]) -> tuple[Counts, tuple[int, ...]]:
     """Counts of one piece for an input of `shape` (without the batch), and the shape it puts out. 5-20 ms if new."""
-    counts, out = count_module(skeleton(piece), torch.empty(1, *shape, device="meta"))
+    counts, out = count_module(merge(copy.deepcopy(skeleton(piece))), torch.empty(1, *shape, device="meta"))
     return counts, tuple(out.shape[1:])
 
 

@@ -151,6 +151,14 @@ def pointwise(inputs: int, outputs: int, *, bias: bool = False) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 1, bias=bias)
 
 
+def convolution_of(weight: Tensor, bias: Tensor, groups: int = 1) -> nn.Conv2d:
+    """A convolution with this weight (outputs, inputs / groups, k, k) and bias, padded to keep the size."""
+    outputs, inputs, kernel, _ = weight.shape
+    layer = nn.Conv2d(inputs * groups, outputs, kernel, padding=kernel // 2, groups=groups, device="meta")
+    layer.weight, layer.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
+    return layer
+
+
 def start_at_zero(layer: nn.Module) -> nn.Module:
     """Zero the weight and bias of the last layer of a residual branch, in place, so that the branch starts as nothing.
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from compress.export import ExportError, Normalisation
+from spaces.merge import merge
 
 
 class Normalised(nn.Module):
@@ -40,7 +41,7 @@ def exportable(network: nn.Module, normalisation: Normalisation, channels: int) 
         raise ExportError(f"the normalisation needs {channels} means and stds, got {len(mean)} and {len(std)}.")
     if min(std) <= 0:
         raise ExportError(f"every std must be positive, got {min(std)}. Use 1.0 for a constant channel.")
-    whole = Normalised(copy.deepcopy(network), normalisation).eval().float()
+    whole = Normalised(merge(copy.deepcopy(network).eval()), normalisation).eval().float()
     simplify_layers(whole)
     return whole.requires_grad_(False)
 

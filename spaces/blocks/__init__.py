@@ -2,27 +2,49 @@
 
 from spaces.blocks.attention import Attention
 from spaces.blocks.block import BLOCKS, Block
+from spaces.blocks.bottleneck_kan import BottleneckKAN
+from spaces.blocks.casvit import CASViT
+from spaces.blocks.condconv import CondConv
 from spaces.blocks.convmixer import ConvMixer
 from spaces.blocks.convnext import ConvNeXt
+from spaces.blocks.cvt import CvT
+from spaces.blocks.ewa import EWA
+from spaces.blocks.focal import Focal
 from spaces.blocks.fused import Fused
 from spaces.blocks.hornet import HorNet
 from spaces.blocks.inceptionnext import InceptionNeXt
 from spaces.blocks.kan import KAN
 from spaces.blocks.mbconv import MBConv
+from spaces.blocks.moat import MOAT
 from spaces.blocks.moe import MoE
+from spaces.blocks.polynomial import PolynomialKAN
 from spaces.blocks.resnet import ResNet
+from spaces.blocks.softmoe import SoftMoE
+from spaces.blocks.unireplknet import UniRepLKNet
+from spaces.blocks.xcit import XCiT
 
 __all__ = [
-    "BLOCKS",
-    "KAN",
     "Attention",
+    "BLOCKS",
     "Block",
+    "BottleneckKAN",
+    "CASViT",
+    "CondConv",
     "ConvMixer",
     "ConvNeXt",
+    "CvT",
+    "EWA",
+    "Focal",
     "Fused",
     "HorNet",
     "InceptionNeXt",
+    "KAN",
     "MBConv",
+    "MOAT",
     "MoE",
+    "PolynomialKAN",
     "ResNet",
+    "SoftMoE",
+    "UniRepLKNet",
+    "XCiT",
 ]

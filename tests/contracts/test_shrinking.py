@@ -79,7 +79,7 @@ def test_a_short_training_learns(trained: Trained, pruned: nn.Module) -> None:
 def test_reordering_by_importance_leaves_the_output_unchanged(trained: Trained) -> None:
     before = dict(trained.network.state_dict())
     moved = [name for name, tensor in trained.ordered.items() if not torch.equal(tensor, before[name])]
-    assert len(moved) > len(before) // 3, "nothing to see: almost everything was in order"
+    assert len(moved) > len(before) // 4, "nothing to see: almost everything was in order"
     x = trained.data.validation.x
     expected = answers(trained.network, trained.data, x)
     reordered = answers(extract(trained.ordered, trained.arch), trained.data, x)
