@@ -1,0 +1,112 @@
+"""Latencies of a space's networks on this machine, float and int8, for studies of how well they can be predicted.
+
+    python studies/benchmarks/latency_here.py --space studies/cifar10/space.yaml --table FILE.parquet --minutes 5
+
+Exports random networks as a study screens them and measures each file beside the hand-made one, 20 ms of noise apart,
+until the table holds `--networks` or the minutes are over; call it again to go on. The table keeps every network's
+description, so predictors are compared without a device (latency_predictors.py). Weights and images are random: no
+latency depends on them.
+"""
+
+import argparse
+import os
+import random
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np  # noqa: E402  (reads the variable)
+import pyarrow  # noqa: E402
+import pyarrow.parquet as parquet  # noqa: E402
+import torch  # noqa: E402
+
+from compress.devices.onnxruntime import OnnxRuntime  # noqa: E402
+from compress.export.screening import export_for_screening  # noqa: E402
+from compress.quantize.int8 import quantize_static  # noqa: E402
+from search.config import read_config  # noqa: E402
+from search.hand_made import hand_made  # noqa: E402
+from spaces.architecture import Architecture  # noqa: E402
+from spaces.network import build  # noqa: E402
+from spaces.space import SearchSpace, sample  # noqa: E402
+
+NORMALISATION = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+ROUNDS = 30
+SAVE_EVERY = 10
+
+
+def read_space(file: Path, side: int, classes: int) -> SearchSpace:
+    """The space of a space file for colour images of `side` pixels; the data are not read."""
+    config = read_config(file)
+    return SearchSpace((3, side, side), classes, config.stem_width, config.stem_stride, config.stages)
+
+
+def networks(space: SearchSpace, count: int, seed: int) -> list[Architecture]:
+    """So many different random networks."""
+    generator, found = random.Random(seed), {}
+    while len(found) < count:
+        arch = sample(space, generator)
+        found[arch.id] = arch
+    return list(found.values())
+
+
+def export_both(arch: Architecture, folder: Path) -> list[Path]:
+    """The float file and the int8 file."""
+    torch.manual_seed(0)
+    plain = export_for_screening(build(arch).eval(), NORMALISATION, arch.input_shape, folder / "float.onnx")
+    images = np.random.default_rng(0).random((2, *arch.input_shape), dtype=np.float32)
+    return [plain, quantize_static(plain, images, folder / "int8.onnx")]
+
+
+def measure(arch: Architecture, reference: Path) -> list[dict[str, float | str]]:
+    """A row each for the float and the int8 file, measured in the same rounds."""
+    with TemporaryDirectory() as folder:
+        found = OnnxRuntime(rounds=ROUNDS).measure(export_both(arch, Path(folder)), reference, "here")
+    return [
+        {
+            "architecture": arch.to_json(),
+            "precision": precision,
+            "clock_ms": one.value,
+            **{name: float(one.details[name]) for name in ("ratio", "ratio_low", "ratio_high", "reference_ms")},
+        }
+        for precision, one in zip(("float", "int8"), found, strict=True)
+    ]
+
+
+def save(rows: list[dict[str, float | str]], table: Path) -> None:
+    """Replace the table, whole or not at all."""
+    partial = table.with_suffix(".partial")
+    parquet.write_table(pyarrow.Table.from_pylist(rows), partial)
+    os.replace(partial, table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", type=Path, default=Path("studies/cifar10/space.yaml"))
+    parser.add_argument("--table", type=Path, required=True, help="Parquet file to write, or to go on with")
+    parser.add_argument("--networks", type=int, default=220)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--side", type=int, default=32, help="pixels of an image's side")
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    ends = time.monotonic() + 60 * arguments.minutes
+    space = read_space(arguments.space, arguments.side, arguments.classes)
+    rows = parquet.read_table(arguments.table).to_pylist() if arguments.table.exists() else []
+    known = {row["architecture"] for row in rows}
+    with TemporaryDirectory() as folder:
+        reference = export_both(hand_made(space), Path(folder))[0]
+        for arch in networks(space, arguments.networks, arguments.seed):
+            if time.monotonic() > ends:
+                break
+            if arch.to_json() not in known:
+                rows += measure(arch, reference)
+                if len(rows) % (2 * SAVE_EVERY) == 0:
+                    save(rows, arguments.table)
+    save(rows, arguments.table)
+    print(f"{len(rows) // 2} of {arguments.networks} networks measured, load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
