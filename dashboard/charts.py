@@ -69,6 +69,28 @@ def loss_chart(epochs: Sequence[tuple[float, float]], height: int = 180) -> Any:
     )
 
 
+def calibration_chart(pairs: Sequence[tuple[Quantity, Quantity]], name: str, height: int = 340) -> Any:
+    """Predicted against measured afterwards, with the line on which a perfect predictor lies."""
+    rows = [
+        {"x": p.value, "low": p.low, "high": p.high, "y": m.value, "bottom": m.low, "top": m.high}
+        | {"predicted": latency(p), "measured": latency(m)}
+        for p, m in pairs
+    ]
+    values = [row[key] for row in rows for key in ("x", "low", "high", "y")]
+    x, y = (_channel(channel, at, name, values) for channel, at in ((alt.X, "x"), (alt.Y, "y")))
+    data = alt.Chart(alt.Data(values=rows))
+    ends = alt.Chart(alt.Data(values=[{"x": v, "y": v} for v in (min(values), max(values))]))
+    layers = [
+        ends.mark_line(color="gray", strokeDash=[2, 4]).encode(x=x, y=y),
+        data.mark_rule(opacity=0.5, color=COLOURS["search"]).encode(x=alt.X("low:Q"), x2="high:Q", y=y),
+        data.mark_rule(opacity=0.5, color=COLOURS["search"]).encode(x=x, y=alt.Y("bottom:Q"), y2="top:Q"),
+        data.mark_circle(size=60, color=COLOURS["search"], opacity=0.9).encode(
+            x=x.title("predicted"), y=y.title(f"measured {title(name)}"), tooltip=["predicted:N", "measured:N"]
+        ),
+    ]
+    return alt.layer(*layers).properties(height=height)
+
+
 def _dots(rows: Sequence[dict[str, Any]], filled: bool) -> Any:
     chart = alt.Chart(alt.Data(values=list(rows)))
     return chart.mark_circle() if filled else chart.mark_point(filled=False, size=42, opacity=0.65, strokeWidth=1.3)

@@ -6,10 +6,11 @@ from typing import Any
 import streamlit as st
 
 from dashboard import queries
-from dashboard.charts import SELECTED, front_chart, loss_chart
+from dashboard.charts import SELECTED, calibration_chart, front_chart, loss_chart
 from dashboard.queries import StudyView
 from dashboard.studies import BADGES
 from search import words
+from search.calibration import calibrate
 from search.comparison import Model, best_shipped, chains
 from search.progress import progress_of
 from search.report import config_yaml
@@ -79,6 +80,16 @@ def _front(view: StudyView, name: str) -> None:
             _point(point)
     if view.summary.coverage:
         st.markdown(view.summary.coverage.sentence)
+    _predictions(view)
+
+
+def _predictions(view: StudyView) -> None:
+    for name, pairs in view.summary.predictions.items():
+        found = calibrate(pairs)
+        if found is not None:
+            with st.expander(f"Predicted and measured: {words.title(name)}"):
+                st.altair_chart(calibration_chart(pairs, name), width="stretch")
+                st.markdown(found.sentence)
 
 
 def _point(point: Point) -> None:

@@ -26,18 +26,28 @@ from spaces.network import build
 
 ANCHOR = "reference_latency_ms"
 ANCHOR_SESSIONS = 5
+PREDICTED = (
+    "predicted_ms",
+    "predicted_low_ms",
+    "predicted_high_ms",
+)  # details of a network measured after a prediction
 SCREENING, SHIPPING = "screening", "onnx"  # exporters: fast and within a few percent; and what ships
 
 
 def measure_architecture(arch: Architecture, device: str, study: Study, exporter: str = SCREENING) -> Measurement:
     """Export with fresh weights (latency does not depend on them), measure beside the reference, record.
 
-    exporter: SCREENING or SHIPPING. Raises: DeviceError, ExportError.
+    exporter: SCREENING or SHIPPING. Where nothing but a prediction was known, it goes into the measurement's details
+    beside what the device says: that is how a study knows how good its predictor was. Raises: DeviceError, ExportError.
     """
+    told = study.latency(arch, device)
     with tempfile.TemporaryDirectory(dir=study.folder) as folder:
         path = _export(arch, exporter, Path(folder) / "candidate.onnx", study)
         measurement = measure_file(path, device, study)
-    measurement = replace(measurement, details={**measurement.details, "exporter": exporter})
+    details = {k: v for k, v in measurement.details.items() if k not in PREDICTED} | {"exporter": exporter}
+    if told is not None and told[3] == "predicted":
+        details |= dict(zip(PREDICTED, told[:3], strict=True))
+    measurement = replace(measurement, details=details)
     row = architecture_record(arch)
     study.ledger.add_architecture(row.id, row.json, row.params, row.macs, row.peak_bytes)
     study.ledger.record_measurements(study.id, arch.id, None, [measurement])

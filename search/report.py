@@ -12,17 +12,23 @@ from typing import Any
 from sqlalchemy import Engine
 
 from search import words
+from search.calibration import calibrate
 from search.comparison import Comparison, Model, best_shipped, chains, compare, models
 from search.progress import progress_of
 from search.recorded import Recorded, read_recorded
 from search.report_charts import calibration_svg, front_svg
 from search.report_tables import baselines_table, steps_table
-from search.summary import Quantity, Summary, summarise
+from search.summary import Summary, summarise
 
 CAPTION = (
     "Filled marks were measured, hollow ones predicted; bars are 95 % intervals. A line is a front: what it dominates "
     "lies above and to the right, and only measured networks within the limits enter it. Networks on the front have "
     "the supernet's weights; shipped ones and baselines were trained on, so they lie lower."
+)
+CALIBRATION = (
+    "Each prediction was made before the network was measured. After the first ones, networks are measured because "
+    "they look good, so predictions that are too low are over-represented. Bars across are 90 % intervals of the "
+    "prediction, bars up 95 % intervals of the measurement."
 )
 WON = {"won": "yes", "lost": "no", "trade": "in part", "even": "not clearly"}
 
@@ -58,7 +64,7 @@ def report_html(recorded: Recorded) -> str:
         coverage=_coverage(summary),
         steps=steps_table(chains(found)) if chains(found) else '<p class="empty">No winner has been developed yet.</p>',
         baselines=baselines_table(chains(found, "baseline")),
-        calibration=_calibration(summary, recorded),
+        calibration=_calibration(summary),
         hardware=_hardware(recorded),
         reproduce=_reproduce(recorded),
         footer=f"Written by Lathe {escape(str(study.versions.get('lathe', '')))} from the study database.",
@@ -149,27 +155,15 @@ def _coverage(summary: Summary) -> str:
     )
 
 
-def _calibration(summary: Summary, recorded: Recorded) -> str:
-    """The predictor's own word, and how its predictions fared where they were measured later."""
-    said = [event for event in recorded.events if event.kind == "predictor"]
-    shown = [(name, pairs) for name, pairs in summary.predictions.items() if len(pairs) >= 3]
-    if not said and not shown:
-        return ""
-    lines = [f"<p>{escape(event.message)}: {escape(_data(event.data))}</p>" for event in said[-1:]]
-    for name, pairs in shown:
-        lines.append(f'<div class="pair">{calibration_svg(pairs, name)}<div><p>{escape(_error(pairs))}</p></div></div>')
-    return f"<section><h2>Predicted and measured</h2>{''.join(lines)}</section>"
-
-
-def _error(pairs: Sequence[tuple[Quantity, Quantity]]) -> str:
-    errors = sorted(abs(predicted.value / measured.value - 1) for predicted, measured in pairs)
-    low = sum(predicted.value < measured.value for predicted, measured in pairs)
-    return (
-        f"{len(pairs)} networks were told to the search with a predicted latency and measured later. Half of the "
-        f"predictions were within {100 * errors[len(errors) // 2]:.1f} % of the measurement, the worst was off by "
-        f"{100 * errors[-1]:.1f} %; {low} were too low. They were measured because they looked good, so low "
-        "predictions are over-represented."
-    )
+def _calibration(summary: Summary) -> str:
+    """How predictions fared where they were measured later, by device."""
+    lines = []
+    for name, pairs in summary.predictions.items():
+        found = calibrate(pairs)
+        if found is not None:
+            about = f"<p>{escape(found.sentence)}</p><p class='about'>{escape(CALIBRATION)}</p>"
+            lines.append(f'<div class="pair">{calibration_svg(pairs, name)}<div>{about}</div></div>')
+    return f"<section><h2>Predicted and measured</h2>{''.join(lines)}</section>" if lines else ""
 
 
 def _hardware(recorded: Recorded) -> str:

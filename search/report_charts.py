@@ -75,7 +75,9 @@ def front_svg(summary: Summary, found: Sequence[Model] = (), width: int = 880, h
 
 def calibration_svg(pairs: Sequence[tuple[Quantity, Quantity]], name: str, side: int = 360) -> str:
     """Predicted (across) against measured later (up), with the line on which a perfect predictor lies."""
-    values = [v for predicted, measured in pairs for v in (predicted.value, measured.value)]
+    values = [
+        v for predicted, measured in pairs for v in (predicted.value, predicted.low, predicted.high, measured.value)
+    ]
     x = axis(values, LEFT, side - RIGHT, 5)
     y = Axis(x.low, x.high, x.is_log, side - BOTTOM, 36.0, x.ticks)
     inside = (LEFT, 36.0, side - RIGHT, side - BOTTOM)
@@ -87,9 +89,7 @@ def calibration_svg(pairs: Sequence[tuple[Quantity, Quantity]], name: str, side:
     for predicted, measured in pairs:
         across, up = x(predicted.value), y(measured.value)
         parts.append(f'<g class="search"><title>predicted {predicted.value:.3g}, measured {measured.value:.3g}</title>')
-        parts.append(
-            _line("bar", (across, y(measured.low)), (across, y(measured.high))) + _dot("dot", across, up, 4.5) + "</g>"
-        )
+        parts.append(_bars(predicted, measured, x, y) + _dot("dot", across, up, 4.5) + "</g>")
     return _svg(side, side, f"predicted and measured {name}", parts)
 
 

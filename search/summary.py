@@ -3,12 +3,12 @@
 The commands, the report and the dashboard all show these numbers, so each is worked out here and nowhere else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from compress.measurement import Kind
+from compress.measurement import Kind, Measurement
 from search.fields import quantity
 from search.objectives import Objective, front, hypervolume, minimised
 from search.recorded import Recorded
@@ -83,7 +83,7 @@ class Summary:
     front: tuple[Point, ...]
     random_front: tuple[Point, ...]
     coverage: Coverage | None
-    predictions: Mapping[str, tuple[tuple[Quantity, Quantity], ...]]  # by latency: (predicted, measured later)
+    predictions: Mapping[str, tuple[tuple[Quantity, Quantity], ...]]  # by latency: (predicted, measured afterwards)
 
 
 def summarise(recorded: Recorded) -> Summary:
@@ -106,7 +106,7 @@ def summarise(recorded: Recorded) -> Summary:
         front=tuple(replace(point, on_front=True) for point in fronts["search"]),
         random_front=tuple(replace(point, on_front=True) for point in fronts["random"]),
         coverage=cover(fronts["search"], fronts["random"], objectives),
-        predictions=_predictions(done, known),
+        predictions=_predictions(recorded),
     )
 
 
@@ -132,19 +132,25 @@ def limits_of(config: Mapping[str, Any]) -> dict[str, float]:
 def latencies(recorded: Recorded) -> dict[Key, Quantity]:
     """The best known latency of every architecture on every device of the study: measured before simulated before
     predicted, and of equals the newest.
+    """
+    found: dict[Key, Quantity] = {}
+    for architecture_id, name, m in _latency_rows(recorded):
+        key = architecture_id, name
+        if key not in found or RANK[m.kind] >= RANK[found[key].kind]:
+            found[key] = Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+    return found
+
+
+def _latency_rows(recorded: Recorded) -> Iterator[tuple[str, str, Measurement]]:
+    """(architecture id, name of the latency, measurement) of the study's architectures, oldest first.
 
     A device is recorded under the name that the first study gave it, so a study with one device takes it for its own.
     """
     devices = list(recorded.study.config.get("devices") or {"here": {}})
-    found: dict[Key, Quantity] = {}
     for row in recorded.measurements:
         m = row.measurement
-        if m.metric != "latency_ms" or row.variant_id is not None or row.architecture_id is None:
-            continue
-        key = row.architecture_id, f"latency_ms@{devices[0] if len(devices) == 1 else m.device}"
-        if key not in found or RANK[m.kind] >= RANK[found[key].kind]:
-            found[key] = Quantity(m.value, m.low, m.high, m.kind, m.repeats)
-    return found
+        if m.metric == "latency_ms" and row.variant_id is None and row.architecture_id is not None:
+            yield row.architecture_id, f"latency_ms@{devices[0] if len(devices) == 1 else m.device}", m
 
 
 def cover(search: Sequence[Point], random: Sequence[Point], objectives: Sequence[Objective]) -> Coverage | None:
@@ -234,17 +240,14 @@ def evaluation_of(
     return None
 
 
-def _predictions(
-    trials: Sequence[TrialRecord], known: Mapping[Key, Quantity]
-) -> dict[str, tuple[tuple[Quantity, Quantity], ...]]:
-    """Trials told with a predicted latency and measured later: an honest test of the predictor."""
+def _predictions(recorded: Recorded) -> dict[str, tuple[tuple[Quantity, Quantity], ...]]:
+    """Networks measured when only a prediction was known, which the predictor had not learned from: its honest test."""
     found: dict[str, list[tuple[Quantity, Quantity]]] = {}
-    for trial in trials:
-        for name, kind in trial.kinds.items():
-            later = known.get((trial.architecture_id, name))
-            if kind == "predicted" and later is not None and later.kind != "predicted":
-                told = trial.values[name]
-                found.setdefault(name, []).append((Quantity(told, told, told, "predicted"), later))
+    for _, name, m in _latency_rows(recorded):
+        if "predicted_ms" in m.details:
+            told = (float(m.details[f"predicted_{end}ms"]) for end in ("", "low_", "high_"))
+            pair = Quantity(*told, "predicted"), Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+            found.setdefault(name, []).append(pair)
     return {name: tuple(pairs) for name, pairs in found.items()}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search import words
+from search.calibration import calibrate
 from search.comparison import Model, chains, compare, models
 from search.progress import progress_of
 from search.recorded import Recorded, StudyLine
@@ -67,6 +68,9 @@ def study_text(recorded: Recorded) -> str:
         lines += ["", "against the baselines"]
         lines += [f"  {comparison.sentence}" for comparison in comparisons]
         lines += [f"  {summary.coverage.sentence}"] if summary.coverage else []
+    known = [(name, found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))]
+    if known:
+        lines += ["", "predictions", *(f"  {words.title(name)}: {found.sentence}" for name, found in known)]
     return "\n".join(lines)
 
 
@@ -96,6 +100,9 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
         "comparisons": [
             {"baseline": c.baseline.name, "outcome": c.outcome, "sentence": c.sentence} for c in compare(found)
         ],
+        "predictions": {
+            name: vars(found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))
+        },
         "coverage": vars(summary.coverage) if summary.coverage else None,
         "versions": dict(recorded.study.versions),
     }

@@ -13,9 +13,11 @@ from search.errors import ConfigError
 from search.launch import launch
 from search.ledger import Ledger
 from search.objectives import front
+from search.predictors import LEAST
 from search.recorded import Recorded, load_study
 from search.report import write_report
 from search.shipping import write_export
+from search.summary import summarise
 from search.telling import study_text, study_tree, top_rows
 from search.watch import Watch
 from tests.search.finished_study import OVERRIDES, TINY, Finished
@@ -46,6 +48,15 @@ def test_calibration_trials_are_measured_and_most_others_predicted(finished: Fin
     assert {trial.kinds[LATENCY] for trial in search[:calibration]} == {"simulated"}
     assert {trial.kinds[LATENCY] for trial in recorded.trials if trial.origin == "random"} <= {"predicted", "simulated"}
     assert any(trial.kinds[LATENCY] == "predicted" for trial in recorded.trials)
+
+
+def test_what_was_predicted_before_a_measurement_stands_beside_it(finished: Finished, recorded: Recorded) -> None:
+    rows = [m.measurement for m in recorded.measurements if m.architecture_id and m.variant_id is None]
+    told = [m for m in rows if "predicted_ms" in m.details]
+    assert len(told) == sum(len(pairs) for pairs in summarise(recorded).predictions.values())
+    assert all(m.details["predicted_low_ms"] < m.details["predicted_ms"] < m.details["predicted_high_ms"] for m in told)
+    first = [m for m in rows if m.metric == "latency_ms"][:LEAST]
+    assert first and not any("predicted_ms" in m.details for m in first)
 
 
 def measured_ms(recorded: Recorded) -> dict[str, float]:
