@@ -76,7 +76,7 @@ def calibration_chart(pairs: Sequence[tuple[Quantity, Quantity]], name: str, hei
         | {"predicted": latency(p), "measured": latency(m)}
         for p, m in pairs
     ]
-    values = [row[key] for row in rows for key in ("x", "low", "high", "y")]
+    values = [v for p, m in pairs for v in (p.value, p.low, p.high, m.value)]
     x, y = (_channel(channel, at, name, values) for channel, at in ((alt.X, "x"), (alt.Y, "y")))
     data = alt.Chart(alt.Data(values=rows))
     ends = alt.Chart(alt.Data(values=[{"x": v, "y": v} for v in (min(values), max(values))]))

@@ -27,7 +27,8 @@ class Calibration:
         return (
             f"{self.n} networks were measured after they were predicted: {100 * self.within_5:.0f} % of the "
             f"predictions within 5 % of the measurement, {100 * self.within_10:.0f} % within 10 %; "
-            f"{100 * self.in_interval:.0f} % of the measurements in the 90 % interval; rank correlation {self.rank:.2f}; {self.low} predictions too low."
+            f"{100 * self.in_interval:.0f} % of the measurements in the 90 % interval; "
+            f"rank correlation {self.rank:.2f}; {self.low} predictions too low."
         )
 
 

@@ -245,8 +245,8 @@ def _predictions(recorded: Recorded) -> dict[str, tuple[tuple[Quantity, Quantity
     found: dict[str, list[tuple[Quantity, Quantity]]] = {}
     for _, name, m in _latency_rows(recorded):
         if "predicted_ms" in m.details:
-            told = (float(m.details[f"predicted_{end}ms"]) for end in ("", "low_", "high_"))
-            pair = Quantity(*told, "predicted"), Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+            told, low, high = (float(m.details[f"predicted_{end}ms"]) for end in ("", "low_", "high_"))
+            pair = Quantity(told, low, high, "predicted"), Quantity(m.value, m.low, m.high, m.kind, m.repeats)
             found.setdefault(name, []).append(pair)
     return {name: tuple(pairs) for name, pairs in found.items()}
 

@@ -12,6 +12,7 @@ from search.config import read_config
 from search.errors import ConfigError
 from search.launch import launch
 from search.ledger import Ledger
+from search.measuring import PREDICTED
 from search.objectives import front
 from search.predictors import LEAST
 from search.recorded import Recorded, load_study
@@ -52,9 +53,9 @@ def test_calibration_trials_are_measured_and_most_others_predicted(finished: Fin
 
 def test_what_was_predicted_before_a_measurement_stands_beside_it(finished: Finished, recorded: Recorded) -> None:
     rows = [m.measurement for m in recorded.measurements if m.architecture_id and m.variant_id is None]
-    told = [m for m in rows if "predicted_ms" in m.details]
+    told = [[float(m.details[name]) for name in PREDICTED] for m in rows if "predicted_ms" in m.details]
     assert len(told) == sum(len(pairs) for pairs in summarise(recorded).predictions.values())
-    assert all(m.details["predicted_low_ms"] < m.details["predicted_ms"] < m.details["predicted_high_ms"] for m in told)
+    assert all(low <= value <= high for value, low, high in told)
     first = [m for m in rows if m.metric == "latency_ms"][:LEAST]
     assert first and not any("predicted_ms" in m.details for m in first)
 
