@@ -60,16 +60,19 @@ class Search:
 @dataclass(frozen=True)
 class Compress:
     """What happens to the winners. keep: how many networks of the front. max_drop: points of accuracy that the
-    compression of a network may cost."""
+    compression of a network may cost. teacher_epochs: how long a largest network is trained on before it teaches."""
 
     keep: int = 3
     max_drop: float = 1.0
+    teacher_epochs: int = 8
 
     def __post_init__(self) -> None:
         if self.keep < 1:
             raise ValueError(f"`keep` must be at least 1, got {self.keep}.")
         if self.max_drop < 0:
             raise ValueError(f"`max_drop` must not be negative, got {self.max_drop}.")
+        if self.teacher_epochs < 0:
+            raise ValueError(f"`teacher_epochs` must not be negative, got {self.teacher_epochs}. 0 means none.")
 
 
 @dataclass(frozen=True)

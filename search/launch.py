@@ -15,8 +15,9 @@ from search.screen import screen
 from search.sharing import load_weights, train_supernet
 from search.study import Study, open_study
 from search.supernet import Supernet, build_supernet
+from search.teacher import train_teacher
 from search.watch import Watch
-from search.winners import choose_teacher, develop_hand_made, develop_winner, ship
+from search.winners import develop_hand_made, develop_winner, ship
 
 
 def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> Study:
@@ -46,7 +47,7 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
             front = measured_front(study, "search", SHIPPING, left - left // 3)  # nothing enters the front unmeasured
             random_front = measured_front(study, "random", SCREENING, left // 3)
         with _stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
-            teacher = choose_teacher(study, supernet)
+            teacher = train_teacher(study, supernet)
             for trial in spread(study, front, config.compress.keep):
                 develop_winner(trial, supernet, teacher, study)
             for trial in spread(study, random_front, 1):
@@ -116,11 +117,8 @@ def _state_on_leaving(study: Study) -> Iterator[None]:
 
     try:
         yield
-        peak_mb = _peak_memory_mb()
-        seconds = {name: round(value, 1) for name, value in study.seconds.items()}
-        study.event(
-            "finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", {"seconds": seconds, "peak_mb": peak_mb}
-        )
+        if study.record.state != "done":  # else it was done before, and nothing was worked on
+            _tell_cost(study)
     except (Interrupted, KeyboardInterrupt):
         study.ledger.set_state(study.id, "paused")
         raise
@@ -130,6 +128,13 @@ def _state_on_leaving(study: Study) -> Iterator[None]:
         raise
     finally:
         shutil.rmtree(study.folder, ignore_errors=True)
+
+
+def _tell_cost(study: Study) -> None:
+    peak_mb = _peak_memory_mb()
+    seconds = {name: round(value, 1) for name, value in study.seconds.items()}
+    cost = {"seconds": seconds, "peak_mb": peak_mb}
+    study.event("finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", cost)
 
 
 def _peak_memory_mb() -> float:

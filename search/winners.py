@@ -5,13 +5,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import nn
 
 from compress.apply import NOISE, Attempt, Budget, Findings, apply, find
 from compress.context import Context
-from compress.evaluate import evaluate, evaluate_file
+from compress.evaluate import evaluate_file
 from compress.measurement import Measurement, exact
 from compress.recipe import STEPS, Step
 from compress.train import Training, fit, hard_labels
@@ -22,26 +21,9 @@ from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRec
 from search.screen import evaluations, extract_calibrated
 from search.study import Study, architecture_record
 from search.supernet import Supernet
+from search.weights import stored_network, weights_bytes
 from spaces.architecture import Architecture
 from spaces.network import build
-from spaces.windows import extract
-
-TEACHERS = 3
-
-
-def choose_teacher(study: Study, supernet: Supernet) -> tuple[nn.Module, Parent]:
-    """The best on validation of several largest networks with different kinds of block, and its row."""
-    candidates = supernet.teachers(TEACHERS, study.config.search.seed)
-    networks = [extract_calibrated(supernet, arch, study) for arch in candidates]
-    qualities = [evaluate(network, study.data, study.data.validation) for network in networks]
-    best = min(range(len(networks)), key=lambda i: qualities[i].loss)
-    record = VariantRecord(
-        candidates[best].id, "teacher", "inherit", {}, "float32", "start",
-        reason=f"least validation loss of {len(candidates)} largest networks",
-        architecture=architecture_record(candidates[best]),
-        evaluations=evaluations(qualities[best], "validation", "supernet"),
-    )  # fmt: skip
-    return networks[best], Parent(study.ledger.record_variant(study.id, record), "teacher")
 
 
 def develop_winner(
@@ -140,10 +122,9 @@ class Chain:
 
     def _loaded(self, record: VariantRecord) -> Variant:
         """A recorded variant with its weights."""
-        assert record.architecture is not None and record.weights is not None
+        assert record.architecture is not None
         arch = Architecture.from_json(record.architecture.json)
-        tensors = safetensors.torch.load_file(self.study.ledger.store.path(record.weights))
-        network = extract(tensors, arch)
+        network = stored_network(self.study.ledger.store, record)
         if record.precision == "float32":
             return Variant(arch, network)
         settings = {key: value for key, value in record.config.items() if key != "name"}
@@ -165,7 +146,7 @@ class Chain:
         artifacts: tuple[ArtifactRecord, ...] = ()
         rows: dict[str, Any] = {}
         if findings is not None:
-            weights = study.ledger.add_artifact(study.id, _weights_bytes(variant.network), "safetensors", attempt.step)
+            weights = study.ledger.add_artifact(study.id, weights_bytes(variant.network), "safetensors", attempt.step)
             model = study.ledger.add_artifact(study.id, findings.path, "onnx", attempt.step, parents=(weights,))
             rows = {
                 "evaluations": evaluations(findings.quality, "validation", "exported"),
@@ -189,10 +170,6 @@ class Chain:
             exact("macs", counts.macs, "", model),
             exact("peak_bytes", counts.peak_bytes, "B", model),
         )
-
-
-def _weights_bytes(network: nn.Module) -> bytes:
-    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
 
 
 def ship(study: Study) -> VariantRecord | None:

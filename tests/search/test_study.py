@@ -3,11 +3,14 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import torch
 
 from compress.evaluate import evaluate_file
 from search.check import check
+from search.comparison import Outcome
 from search.config import read_config
 from search.errors import ConfigError
 from search.launch import launch
@@ -21,6 +24,7 @@ from search.shipping import write_export
 from search.summary import summarise
 from search.telling import study_text, study_tree, top_rows
 from search.watch import Watch
+from search.weights import stored_network
 from tests.search.finished_study import OVERRIDES, TINY, Finished
 
 LATENCY = "latency_ms@formula"
@@ -132,6 +136,16 @@ def test_exported_files_are_as_accurate_as_their_card_says(finished: Finished, t
     assert not list((tmp_path / "out").glob("*.partial"))
 
 
+def test_the_teacher_is_trained_on_and_kept_with_its_weights(finished: Finished, recorded: Recorded) -> None:
+    (teacher,) = [variant for variant in recorded.variants if variant.role == "teacher"]
+    assert (teacher.step, dict(teacher.config)) == ("train", {"epochs": 1})
+    assert {e.fidelity for e in teacher.evaluations} == {"alone"}
+    taught = [v for v in recorded.variants if v.step == "distill" and v.role == "winner"]
+    assert all("teacher" in {parent.role for parent in variant.parents} for variant in taught)
+    with Ledger.open(finished.db, create=False) as ledger:
+        assert stored_network(ledger.store, teacher)(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+
+
 def test_the_report_is_one_file_that_tells_the_story(finished: Finished, tmp_path: Path) -> None:
     from search.database import connect
 
@@ -146,7 +160,7 @@ def test_the_story_as_json_has_the_numbers_of_the_text(recorded: Recorded) -> No
     assert tree["v"] == 1
     (shipped,) = [model for model in tree["models"] if model["is_shipped"]]
     assert shipped["test_accuracy"]["low"] < shipped["test_accuracy"]["value"] < shipped["test_accuracy"]["high"]
-    assert {c["outcome"] for c in tree["comparisons"]} <= {"won", "lost", "tied", "mixed", "undecided"}
+    assert {c["outcome"] for c in tree["comparisons"]} <= set(get_args(Outcome))
     assert all(c["sentence"] in study_text(recorded) for c in tree["comparisons"])
 
 
