@@ -27,4 +27,5 @@ STEPS: Registry[type[Step]] = Registry("step", "lathe.steps")
 
 import compress.distill.logits  # noqa: E402  (these register themselves in STEPS)
 import compress.prune.channels  # noqa: E402
+import compress.quantize.qat  # noqa: E402
 import compress.quantize.step  # noqa: E402, F401

@@ -139,7 +139,7 @@ class Chain:
         variant = attempt.variant or before
         findings, study = attempt.findings, self.study
         parents = (Parent(parent),) if parent else ()
-        if self.teacher and attempt.step in ("distill", "prune"):
+        if self.teacher and attempt.step in ("distill", "prune", "qat"):
             parents = (*parents, self.teacher)
         row = architecture_record(variant.arch)
         weights = model = None

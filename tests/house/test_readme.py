@@ -106,7 +106,7 @@ def test_every_entry_of_a_registry_has_a_docstring(title: str) -> None:
 
 
 def test_every_decision_is_numbered_without_gaps() -> None:
-    numbers = [int(page.name[:4]) for page in sorted((ROOT / "docs/decisions").glob("*.md"))]
+    numbers = [int(page.name[:4]) for page in sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))]
     assert numbers == list(range(1, len(numbers) + 1))
 
 

@@ -1,0 +1,88 @@
+"""A network with int8 in it, in torch: to train with, and to write as the file that ONNX Runtime fuses.
+
+Through torchao's PT2E, with our quantizer. What torch computes here is what the file computes, but for the rounding of
+a number that lies between two integers: the same answer for 99.9 % of images and more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from compress.export import Normalisation
+from compress.export.quiet import quiet
+from compress.quantize import QuantizeError
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
+
+
+def is_installed() -> bool:
+    """Whether torchao is there. Cost: nothing is imported."""
+    return importlib.util.find_spec("torchao") is not None
+
+
+def trainable(network: nn.Module, x: Tensor) -> GraphModule:
+    """The network as a graph with fake quantizers, to be trained by batches of exactly the shape of `x`.
+
+    Its parameters and buffers are copies with the network's names, beside the quantizers' own; `train()` and `eval()`
+    do nothing to the graph, which stays that of training. BatchNorm counts as part of its convolution, whose weights
+    are quantized as they will be after folding. Source: Jacob et al. 2018, arXiv:1712.05877, section 3.
+    Raises: QuantizeError: if the network cannot be captured. Cost: 3-8 s.
+    """
+    with quiet(), _explained():
+        from torchao.quantization.pt2e import allow_exported_model_train_eval
+        from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
+
+        from compress.quantize.ort_quantizer import OrtQuantizer
+
+        graph = torch.export.export(network.train(), (x,)).module()
+        return allow_exported_model_train_eval(prepare_qat_pt2e(graph, OrtQuantizer(training=True)))
+
+
+def simulated(network: nn.Module, normalisation: Normalisation, calibration: Tensor) -> GraphModule:
+    """The int8 network as torch computes it: (1, C, H, W) raw pixels -> (1, classes) logits.
+
+    calibration: (n, C, H, W) raw pixels of the training part; ranges of activations are all that they reach there.
+    Raises: QuantizeError. Cost: 1-3 s, and n forward passes.
+    """
+    from compress.export.normalised import exportable
+
+    whole = exportable(network, normalisation, calibration.shape[1])
+    with quiet(), _explained(), torch.no_grad():
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+        from compress.quantize.ort_quantizer import OrtQuantizer
+
+        graph = torch.export.export(whole, (calibration[:1],)).module()
+        prepared = prepare_pt2e(graph, OrtQuantizer())
+        for image in calibration.split(1):
+            prepared(image)
+        return convert_pt2e(prepared)
+
+
+def write_simulated(graph: GraphModule, input_shape: tuple[int, int, int], path: Path) -> Path:
+    """The ONNX file of a `simulated` network. Raises: ExportError. Cost: 3-5 s."""
+    from compress.export.onnx import trace
+    from compress.export.tidy import write_tidy
+
+    return write_tidy(trace(graph, input_shape), path)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Whatever capturing or preparing raises, as a QuantizeError with a remedy."""
+    try:
+        yield
+    except Exception as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), "no message")
+        raise QuantizeError(
+            f"the network cannot be captured for int8: {type(error).__name__}: {first[:300]} "
+            "Build it from layers that torch.export knows, or write `quantize` in place of `qat`."
+        ) from error
