@@ -36,6 +36,11 @@ class Measurement:
             )
 
 
+def sessions_of(measurement: Measurement) -> int:
+    """Fresh sessions of the runtime that a latency rests on."""
+    return int(measurement.details.get("sessions", 1))
+
+
 def exact(metric: str, value: float, unit: str, artifact: str | None = None) -> Measurement:
     """A quantity without spread: parameters, MACs, bytes of a file."""
     return Measurement(metric, value, unit, value, value, "exact", artifact=artifact)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from compress.artifact import Artifact, DamagedArtifact, Store
-from compress.measurement import Measurement
+from compress.measurement import Measurement, sessions_of
 from search import database, reading, rows
 from search.database import (
     check_schema,
@@ -228,9 +228,11 @@ class Ledger:
         with self._read() as session:
             return reading.read_measurements(session, *conditions)
 
-    def known_measurement(self, artifact: str, fingerprint: str, metric: str) -> Measurement | None:
-        """The newest measurement of this file on this device by any study; None if it has to be measured."""
+    def known_measurement(self, artifact: str, fingerprint: str, metric: str, sessions: int = 1) -> Measurement | None:
+        """The newest measurement of this file on this device by any study, in at least so many sessions; a formula
+        needs none. None if it has to be measured."""
         found = self.measurements(artifact=artifact, fingerprint=fingerprint, metric=metric)
+        found = [m for m in found if m.measurement.kind == "simulated" or sessions_of(m.measurement) >= sessions]
         return found[-1].measurement if found else None
 
     # Variants

@@ -14,6 +14,7 @@ import torch
 
 from compress.artifact import sha256_of
 from compress.devices import DEVICES, fingerprint_of
+from compress.devices.sessions import measure_sessions
 from compress.export.normalised import exportable
 from compress.export.onnx import trace
 from compress.export.screening import export_for_screening
@@ -31,6 +32,7 @@ PREDICTED = (
     "predicted_low_ms",
     "predicted_high_ms",
 )  # details of a network measured after a prediction
+SCREENED, SHIPPED = 1, 3  # sessions a file is measured in: while searching, and before anything is said of it
 SCREENING, SHIPPING = "screening", "onnx"  # exporters: fast and within a few percent; and what ships
 
 
@@ -56,14 +58,15 @@ def measure_architecture(arch: Architecture, device: str, study: Study, exporter
     return measurement
 
 
-def measure_file(path: Path, device: str, study: Study) -> Measurement:
-    """Measure a file beside the reference, unless this very file was measured on this very device before."""
+def measure_file(path: Path, device: str, study: Study, sessions: int = SCREENED) -> Measurement:
+    """Measure a file beside the reference, unless this very file was measured on this very device before, in as many
+    sessions. One session of a network of 0.1 ms takes about 0.1 s; its interval admits that another would differ."""
     spec = study.config.devices[device]
-    known = study.ledger.known_measurement(sha256_of(path), fingerprint_of(spec), "latency_ms")
+    known = study.ledger.known_measurement(sha256_of(path), fingerprint_of(spec), "latency_ms", sessions)
     if known is not None:
         return replace(known, device=device)
     anchor_ms = reference_latency_ms(device, study)
-    (found,) = spec.measure([path], reference_file(study), device)
+    (found,) = measure_sessions(spec, [path], reference_file(study), device, sessions)
     return anchored(found, anchor_ms)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from compress.measurement import Measurement
+from compress.measurement import Measurement, sessions_of
 from search.errors import Conflict
 from search.records import ArchitectureRecord, ArtifactRecord, Evaluation, TrialRecord, VariantRecord, digest
 from search.tables import (
@@ -139,7 +139,8 @@ def measurement_key(study_id: int | None, architecture_id: str | None, variant_i
     A file is the same in every study; without one it is this study's model.
     """
     subject = ["file", m.artifact] if m.artifact else ["model", study_id, architecture_id, variant_id]
-    return digest(subject, m.fingerprint, m.metric, m.kind, m.details.get("protocol", ""))
+    how = m.details.get("protocol", "")
+    return digest(subject, m.fingerprint, m.metric, m.kind, how if sessions_of(m) == 1 else [how, sessions_of(m)])
 
 
 def add_trial(session: Session, study_id: int, trial: TrialRecord) -> int:

@@ -88,6 +88,12 @@ class Watch:
             self._last_row = now
             self.note(self._stage, done, self._total)
 
+    def expect(self, total: float, seconds: float) -> None:
+        """Only now is it known how far the stage has to go, and about how long that takes."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.update(self._task, total=total, text=f"about {seconds:.0f} s in all")
+
     def say(self, line: str) -> None:
         """A line that stays, above the bar."""
         if self._quiet:

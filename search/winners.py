@@ -16,7 +16,7 @@ from compress.recipe import STEPS, Step
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from search.hand_made import hand_made
-from search.measuring import measure_file
+from search.measuring import SHIPPED, measure_file
 from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
 from search.screen import evaluations, extract_calibrated
 from search.study import Study, architecture_record
@@ -132,7 +132,7 @@ class Chain:
         return Variant(arch, network, "int8", step)
 
     def _measure(self, path: Path) -> Measurement:
-        return measure_file(path, self.device, self.study)
+        return measure_file(path, self.device, self.study, SHIPPED)
 
     def _record(self, attempt: Attempt, before: Variant, parent: int | None) -> int:
         """Write an attempt with its files, evaluations and measurements; returns its id."""

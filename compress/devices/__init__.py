@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from compress.measurement import Measurement
 from spaces.registry import Registry
@@ -28,6 +28,18 @@ class Device(Protocol):
 
         Files of one call are compared with each other and with `reference`, which is in every round.
         Raises: DeviceError: if a file cannot be run here.
+        """
+        ...
+
+
+@runtime_checkable
+class Weighs(Protocol):
+    """What a device adds that can tell more of a file than its latency."""
+
+    def resources(self, file: Path, name: str) -> list[Measurement]:
+        """Peak memory (`resident_bytes`: what opening and running the file adds) and `energy_mj` a call, as readable.
+
+        Raises: DeviceError. Cost: a new process, about a second.
         """
         ...
 

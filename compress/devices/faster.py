@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from compress.devices.protocol import Estimate, bootstrap
+from compress.devices.protocol import Estimate, one_session, over_sessions
 from compress.measurement import Measurement
 
 LEAST = 0.02  # differences below this mean nothing: fresh sessions of one file differ by about 1 %
@@ -44,9 +44,9 @@ def compare(first: Measurement, second: Measurement) -> Comparison:
 
 
 def round_minima(measurement: Measurement) -> np.ndarray:
-    """(rounds,) in the measurement's unit, from its raw samples."""
-    rounds = int(measurement.details["rounds"])
-    return np.frombuffer(measurement.samples, "<f4").reshape(rounds, -1).min(1).astype(np.float64)
+    """(sessions, rounds) in the measurement's unit, from its raw samples."""
+    rounds, sessions = int(measurement.details["rounds"]), int(measurement.details.get("sessions", 1))
+    return np.frombuffer(measurement.samples, "<f4").reshape(sessions, rounds, -1).min(2).astype(np.float64)
 
 
 def _same(first: Measurement, second: Measurement, key: str) -> bool:
@@ -55,8 +55,9 @@ def _same(first: Measurement, second: Measurement, key: str) -> bool:
 
 def _paired(first: Measurement, second: Measurement) -> Estimate:
     logs = np.log(round_minima(first) / round_minima(second))
-    found = bootstrap(logs, lambda x: np.median(x, axis=-1), seed=0)
-    return Estimate(*(math.exp(v) for v in (found.value, found.low, found.high)))
+    if len(logs) > 1:
+        return over_sessions(np.exp(np.median(logs, 1)).tolist())
+    return one_session(logs[0], lambda x: np.median(x, axis=-1), seed=0)
 
 
 def _apart(first: Measurement, second: Measurement) -> Estimate:

@@ -1,24 +1,24 @@
-"""Latency on a machine that is not quiet: interleaved random rounds, the fastest of a few calls, a reference beside.
+"""Latency on a machine that is not quiet: what the samples of one or several sessions say, and how sure it is.
 
-On a machine with a load of 10 on 2 cores, the same model against itself: mean of 20 calls 59 % noise, mean of 300 39 %,
-this protocol with 60 rounds 0.3 %. What it does not see: a fresh session of the same file differs by about 1 %.
+Sampling is in `compress/runner.py`: interleaved random rounds, the fastest of a few calls, a reference beside. What it
+cannot see is that a fresh session of the same file differs by about 1 %. So a claim takes several sessions, and its
+interval is over them: each session gives one number, and Student's t says how far their mean may be off. (Resampling
+three sessions instead, a cluster bootstrap, holds the truth 3 times in 4; see docs/decisions.) A single session, enough
+to search with, has the known spread of sessions added to its interval.
 """
 
-import time
+from __future__ import annotations
+
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-VERSION = "1"  # part of every fingerprint: raise it when numbers of the old and new protocol no longer compare
-SHORT_S = 50e-6  # calls shorter than this are batched,
-SAMPLE_S = 200e-6  # so that one sample lasts about this long
-STABLE = 0.02  # warm once two successive medians agree within this
-WARM_CALLS, WARM_GROUP, WARM_CAP_S = 10, 5, 0.5
+VERSION = "2"  # part of every fingerprint: raise it when numbers of the old and new protocol no longer compare
+SESSION_SD = 0.01  # of the latency of fresh sessions of one file, relative
+BUSY, DISTURBED = 0.9, 0.2  # a round is disturbed below this share of the processor; so much of them, and it counts
 RESAMPLES = 1000
-
-Call = Callable[[], object]
-Clock = Callable[[], float]  # seconds
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Samples:
-    """seconds: (rounds, calls), each sample's seconds a call, row r taken in round r. batch: calls in one sample."""
+    """One session's seconds a call, (rounds, calls), row r taken in round r. batch: calls in one sample."""
 
     seconds: np.ndarray
     batch: int
@@ -60,43 +60,32 @@ class Estimate:
     high: float
 
 
-def sample(calls: Sequence[Call], sampling: Sampling, clock: Clock = time.perf_counter) -> list[Samples]:
-    """Visit every call once a round, in a new random order each round; put the reference among them.
-
-    Returns: one Samples a call. Cost: rounds * calls * latency each, and the warm-up.
-    """
-    generator = np.random.default_rng(sampling.seed)
-    batches = [max(1, round(SAMPLE_S / t)) if t < SHORT_S else 1 for t in [warm_up(call, clock) for call in calls]]
-    seconds = np.zeros((len(calls), sampling.rounds, sampling.calls))
-    for turn in range(sampling.rounds):
-        for i in generator.permutation(len(calls)):
-            for k in range(sampling.calls):
-                seconds[i, turn, k] = _time(calls[i], batches[i], clock)
-    return [Samples(s, b) for s, b in zip(seconds, batches, strict=True)]
-
-
-def warm_up(call: Call, clock: Clock) -> float:
-    """Call until two successive medians of 5 agree within 2 % (at most 0.5 s); returns the seconds of one call."""
-    began, before, done = clock(), 0.0, 0
-    while True:
-        median = float(np.median([_time(call, 1, clock) for _ in range(WARM_GROUP)]))
-        done += WARM_GROUP
-        stable = abs(median - before) <= STABLE * median
-        if done >= WARM_CALLS and (stable or clock() - began > WARM_CAP_S):
-            return max(median, 1e-9)
-        before = median
-
-
 def quiet_latency(samples: Samples, seed: int = 0) -> Estimate:
     """Seconds: the 10th percentile of the rounds' minima, what the machine does when nothing disturbs it."""
-    return bootstrap(samples.minima, lambda x: np.percentile(x, 10, axis=-1), seed)
+    return one_session(np.log(samples.minima), lambda x: np.percentile(x, 10, axis=-1), seed)
 
 
 def ratio(candidate: Samples, reference: Samples, seed: int = 0) -> Estimate:
     """Candidate / reference: the median over rounds, so that what slows a whole round cancels."""
-    logs = np.log(candidate.minima / reference.minima)
-    found = bootstrap(logs, lambda x: np.median(x, axis=-1), seed)
-    return Estimate(*(float(np.exp(v)) for v in (found.value, found.low, found.high)))
+    return one_session(np.log(candidate.minima / reference.minima), lambda x: np.median(x, axis=-1), seed)
+
+
+def one_session(logs: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> Estimate:
+    """exp of the statistic of the rounds' logarithms; its interval has the spread of sessions added in squares."""
+    found = bootstrap(logs, statistic, seed)
+    beyond = 1.96 * SESSION_SD
+    low, high = math.hypot(found.value - found.low, beyond), math.hypot(found.high - found.value, beyond)
+    return Estimate(*(math.exp(found.value + offset) for offset in (0.0, -low, high)))
+
+
+def over_sessions(values: Sequence[float]) -> Estimate:
+    """The geometric mean of at least two sessions' values, and its interval by Student's t on their logarithms."""
+    from scipy.stats import t
+
+    logs = np.log(values)
+    mean, error = float(logs.mean()), float(logs.std(ddof=1)) / math.sqrt(len(logs))
+    half = float(t.ppf(0.975, len(logs) - 1)) * error
+    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
 
 
 def bootstrap(values: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> Estimate:
@@ -110,8 +99,13 @@ def bootstrap(values: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray],
     return Estimate(value, min(value, float(low)), max(value, float(high)))
 
 
-def _time(call: Call, batch: int, clock: Clock) -> float:
-    start = clock()
-    for _ in range(batch):
-        call()
-    return (clock() - start) / batch
+def disturbed_share(wall: np.ndarray, busy: np.ndarray) -> float:
+    """Share of rounds, (files, rounds, calls) seconds both, in which the processor was away for more than a tenth."""
+    return float((busy.sum((0, 2)) < BUSY * wall.sum((0, 2))).mean())
+
+
+def drift(reference: Samples) -> float:
+    """By how much the reference's quiet latency moved from the first third of the rounds to the last, relative."""
+    third = max(1, len(reference.minima) // 3)
+    first, last = (np.percentile(part, 10) for part in (reference.minima[:third], reference.minima[-third:]))
+    return float(last / first - 1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from compress import runner
 from compress.export import ExportError
 
 if TYPE_CHECKING:
@@ -24,19 +25,10 @@ PRODUCTS = (
 
 
 def session_options(threads: int = 1) -> ort.SessionOptions:
-    """All optimisations, sequential, `threads` threads that do not spin, errors only in the log."""
-    import onnxruntime as ort
-
+    """All optimisations, sequential, `threads` threads that do not spin, errors only in the log: as when measured."""
     if threads < 1:
         raise ValueError(f"`threads` must be at least 1, got {threads}.")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = threads
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    return options
+    return runner.session_options(threads)
 
 
 def open_session(path: Path, threads: int = 1) -> ort.InferenceSession:

@@ -10,10 +10,10 @@ import pytest
 
 from compress.devices import DeviceError, digest, fingerprint_of
 from compress.devices.faster import compare, round_minima
-from compress.devices.machine import describe_machine, read_cpuinfo
 from compress.devices.onnxruntime import OnnxRuntime
 from compress.devices.simulated import Simulated, work
 from compress.export.screening import export_for_screening
+from compress.runner import cpuinfo, machine
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, plain
 
 QUICK = OnnxRuntime(rounds=10, calls=3)
@@ -34,7 +34,7 @@ def test_a_measurement_says_what_was_measured_where_and_keeps_its_samples(onnx_f
     assert found.fingerprint == fingerprint_of(QUICK)
     samples = np.frombuffer(found.samples, "<f4")
     assert samples.shape == (10 * 3,)
-    assert round_minima(found).shape == (10,)
+    assert round_minima(found).shape == (1, 10)
     assert np.percentile(round_minima(found), 10) == pytest.approx(found.value, rel=1e-4)
     assert found.details["p50"] == pytest.approx(float(np.median(samples)), rel=1e-4)
     assert found.repeats == samples.size * int(found.details["batch"])
@@ -68,17 +68,16 @@ def test_a_file_that_cannot_be_run_is_named_with_a_remedy(
             device.measure([path], onnx_files["plain"], "here")
 
 
-@pytest.mark.parametrize("device", [QUICK, Simulated()])
-def test_a_file_without_a_fixed_batch_is_refused(
-    device: OnnxRuntime | Simulated, onnx_files: dict[str, Path], tmp_path: Path
-) -> None:
+def test_an_open_batch_is_1_with_a_note_and_a_formula_refuses_it(onnx_files: dict[str, Path], tmp_path: Path) -> None:
     model = onnx.load(onnx_files["plain"])
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     path = tmp_path / "any.onnx"
     onnx.save(model, path)
+    (found,) = QUICK.measure([path], onnx_files["plain"], "here")
+    assert str(found.details["notes"]).endswith("open size batch set to 1")
     with pytest.raises(DeviceError, match=r"any\.onnx.*batch 1"):
-        device.measure([path], onnx_files["plain"], "here")
+        Simulated().measure([path], onnx_files["plain"], "here")
 
 
 def test_the_fingerprint_changes_with_what_changes_a_latency_and_with_nothing_else() -> None:
@@ -97,8 +96,8 @@ def test_the_fingerprint_changes_with_what_changes_a_latency_and_with_nothing_el
 def test_the_machine_is_read_from_the_kernel_and_only_the_first_processor_counts() -> None:
     listing = "processor\t: 0\nmodel name\t: A CPU\nflags\t\t: avx2 avx512_vnni\n\n"
     listing += "processor\t: 1\nmodel name\t: Another\n"
-    assert read_cpuinfo(listing) == {"processor": "0", "model name": "A CPU", "flags": "avx2 avx512_vnni"}
-    assert describe_machine()["cores"] == str(len(os.sched_getaffinity(0)))
+    assert cpuinfo(listing) == {"processor": "0", "model name": "A CPU", "flags": "avx2 avx512_vnni"}
+    assert machine()["cores"] == str(len(os.sched_getaffinity(0)))
 
 
 @pytest.mark.parametrize(

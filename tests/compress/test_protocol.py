@@ -1,13 +1,27 @@
 """The measuring protocol on a clock that the test turns: what it visits, and what it makes of noise."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from compress.devices import DeviceError
+from compress.devices.answers import measurements_of
 from compress.devices.faster import compare
-from compress.devices.protocol import Samples, Sampling, bootstrap, quiet_latency, ratio, sample, warm_up
+from compress.devices.protocol import (
+    SESSION_SD,
+    Samples,
+    Sampling,
+    bootstrap,
+    disturbed_share,
+    drift,
+    over_sessions,
+    quiet_latency,
+    ratio,
+)
 from compress.measurement import Measurement
+from compress.runner import sample, warm_up
 
 
 class Machine:
@@ -27,11 +41,16 @@ class Machine:
         return run
 
 
+def take(machine: Machine, calls: list[Callable[[], None]], rounds: int = 30, visits: int = 5) -> list[Samples]:
+    found = sample(calls, rounds, visits, 0, machine.clock, machine.clock)
+    return [Samples(np.array(seconds), batch) for seconds, _, batch in found]
+
+
 def test_every_call_is_visited_once_a_round_in_an_order_that_the_seed_decides() -> None:
     orders = []
     for seed in (0, 0, 1):
         machine = Machine()
-        sample([machine.call(n, 1e-3) for n in "abc"], Sampling(rounds=20, calls=4, seed=seed), machine.clock)
+        sample([machine.call(n, 1e-3) for n in "abc"], 20, 4, seed, machine.clock, machine.clock)
         visits = machine.visits[-20 * 3 * 4 :]
         rounds = [visits[i : i + 12 : 4] for i in range(0, len(visits), 12)]
         assert all(sorted(turn) == list("abc") for turn in rounds)
@@ -43,9 +62,7 @@ def test_every_call_is_visited_once_a_round_in_an_order_that_the_seed_decides() 
 
 def test_short_calls_are_batched_until_a_sample_is_long_enough_and_long_ones_are_not() -> None:
     machine = Machine()
-    short, long = sample(
-        [machine.call("s", 10e-6), machine.call("l", 1e-3)], Sampling(rounds=4, calls=3), machine.clock
-    )
+    short, long = take(machine, [machine.call("s", 10e-6), machine.call("l", 1e-3)], 4, 3)
     assert (short.batch, long.batch) == (20, 1)
     np.testing.assert_allclose(short.seconds, 10e-6, rtol=1e-6)
     assert short.seconds.shape == (4, 3)
@@ -67,7 +84,7 @@ def test_warming_up_goes_on_until_calls_are_stable_but_not_for_ever() -> None:
 def test_the_headline_finds_the_quiet_latency_under_bursts_that_ruin_a_mean() -> None:
     generator = np.random.default_rng(1)
     machine = Machine(load=lambda now: 1 + (generator.random() < 0.4) * float(generator.exponential(5)))
-    (found,) = sample([machine.call("a", 1e-3)], Sampling(), machine.clock)
+    (found,) = take(machine, [machine.call("a", 1e-3)])
     headline = quiet_latency(found)
     assert headline.value == pytest.approx(1e-3, rel=0.01)
     assert headline.low <= headline.value <= headline.high
@@ -77,7 +94,7 @@ def test_the_headline_finds_the_quiet_latency_under_bursts_that_ruin_a_mean() ->
 def test_the_ratio_to_the_reference_survives_a_machine_that_slows_down_half_way() -> None:
     generator = np.random.default_rng(2)
     machine = Machine(load=lambda now: (2.0 if now > 0.3 else 1.0) * float(generator.uniform(1, 1.05)))
-    one, other = sample([machine.call("a", 1.1e-3), machine.call("b", 1e-3)], Sampling(), machine.clock)
+    one, other = take(machine, [machine.call("a", 1.1e-3), machine.call("b", 1e-3)])
     found = ratio(one, other)
     assert found.value == pytest.approx(1.1, rel=0.02)
     assert 1 < found.low <= found.value <= found.high < 1.2
@@ -147,3 +164,64 @@ def test_latencies_of_different_devices_do_not_compare() -> None:
     other = latency(rounds(1e-3, 1), rounds(1e-3, 0), "same", fingerprint="another")
     with pytest.raises(ValueError, match="same device"):
         compare(one, other)
+
+
+def test_an_interval_over_sessions_holds_the_truth_as_often_as_it_says_and_resampling_three_does_not() -> None:
+    hits, resampled = 0, 0
+    for seed in range(400):
+        logs = np.random.default_rng(seed).normal(0.0, 0.01, 3)
+        found = over_sessions(np.exp(logs).tolist())
+        hits += found.low <= 1.0 <= found.high
+        cluster = bootstrap(logs, lambda x: np.mean(x, axis=-1), seed)
+        resampled += cluster.low <= 0.0 <= cluster.high
+    assert 0.92 <= hits / 400 <= 0.98
+    assert resampled / 400 < 0.85
+
+
+def test_one_session_admits_that_another_one_would_differ() -> None:
+    steady = Samples(np.full((30, 5), 1e-3), 1)
+    found = quiet_latency(steady)
+    assert found.low == pytest.approx(1e-3 * np.exp(-1.96 * SESSION_SD))
+    assert found.high == pytest.approx(1e-3 * np.exp(1.96 * SESSION_SD))
+
+
+def answer(wall: np.ndarray, busy: np.ndarray) -> dict:
+    """A runner's answer for a reference and one file; wall and busy are (2, rounds, calls) seconds."""
+    files = [
+        {"seconds": w.tolist(), "busy_seconds": b.tolist(), "batch": 1, "notes": []}
+        for w, b in zip(wall, busy, strict=True)
+    ]
+    return {"files": files, "switches": 3, "stolen_s": 0.1, "load": 2.0}
+
+
+def test_the_processors_clock_counts_where_the_processor_was_taken_away(tmp_path: Path) -> None:
+    file = tmp_path / "a.onnx"
+    file.write_bytes(b"x")
+    busy = np.stack([rounds(1e-3, 0), rounds(1.2e-3, 1)])
+    wall = busy * np.random.default_rng(2).uniform(1, 4, (2, 30, 1))  # away for a random while in every round
+    assert disturbed_share(wall, busy) > 0.5
+    assert disturbed_share(busy, busy) == 0
+    (one,) = measurements_of(answer(wall, busy), [file], file, 1, "here", "f")
+    assert one.details["clock"] == "processor"
+    assert one.details["ratio"] == pytest.approx(1.2, rel=0.01)
+    (several,) = measurements_of(answer(wall, busy), [file], file, 2, "here", "f")
+    assert several.details["clock"] == "wall"  # several threads: their time on the processor is no latency
+    (quiet,) = measurements_of(answer(busy, busy), [file], file, 1, "here", "f")
+    assert quiet.details["clock"] == "wall"
+
+
+def test_a_reference_that_changes_its_pace_is_noticed() -> None:
+    steady, slowing = rounds(1e-3, 0), rounds(1e-3, 0)
+    slowing[20:] *= 1.1
+    assert abs(drift(Samples(steady, 1))) < 0.02
+    assert drift(Samples(slowing, 1)) == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("broken", [{}, {"files": []}, {"files": [{"seconds": [[1.0]]}]}, {"files": "no"}])
+def test_an_answer_that_is_none_is_refused(broken: dict, tmp_path: Path) -> None:
+    file = tmp_path / "a.onnx"
+    file.write_bytes(b"x")
+    with pytest.raises(DeviceError, match="cannot be read"):
+        measurements_of(broken, [file], file, 1, "here", "f")
+    with pytest.raises(DeviceError, match="no such thing"):
+        measurements_of({"error": "no such thing"}, [file], file, 1, "here", "f")

@@ -1,5 +1,7 @@
 """What the ledger keeps of measurements, variants and files, and what the check finds when some are lost."""
 
+from dataclasses import replace
+
 import pytest
 
 from search.check import check
@@ -21,6 +23,17 @@ def test_a_measurement_is_shared_between_studies_and_the_first_one_stays(ledger:
     assert ledger.known_measurement("c" * 64, HERE, "latency_ms") is None
     found = ledger.measurements(architecture_ids=[architecture(0).id], fingerprint=HERE)
     assert [(record.study_id, record.measurement.value) for record in found] == [(study.id, 0.2)]
+
+
+def test_one_session_does_not_pass_for_three(ledger: Ledger) -> None:
+    file = "a" * 64
+    single = replace(latency(file, 0.2), details={"protocol": "2", "sessions": 1})
+    ledger.record_measurements(None, None, None, [single])
+    assert ledger.known_measurement(file, HERE, "latency_ms", sessions=3) is None
+    several = replace(latency(file, 0.21), details={"protocol": "2", "sessions": 3})
+    ledger.record_measurements(None, None, None, [several])
+    assert ledger.known_measurement(file, HERE, "latency_ms", sessions=3) == several
+    assert ledger.known_measurement(file, HERE, "latency_ms") == several  # the better one serves for less too
 
 
 def test_a_device_described_after_its_first_measurement_is_completed(ledger: Ledger) -> None:
