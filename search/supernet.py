@@ -5,20 +5,19 @@ from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from spaces.architecture import Architecture
-from spaces.network import pieces, skeleton
+from spaces.network import pieces
 from spaces.space import SearchSpace, covering, largest
-from spaces.windows import extract, piece_windows
+from spaces.windows import extract, homes, piece_windows, run_piece
 
 
 class Supernet(nn.Module):
     """The largest network of a space with every key of block at every position.
 
     `supernet(x, arch)` runs one member, with gradients to its windows; the architecture is an argument and never hidden
-    state. `extract(arch)` is the same network standing alone. Cost of a forward: that of the plain network plus about
-    0.1 ms a piece.
+    state. `extract(arch)` is the same network standing alone. Cost of a step: that of the plain network plus about
+    0.1 ms a piece (studies/benchmarks/supernet_step.py).
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -26,16 +25,17 @@ class Supernet(nn.Module):
         self.space = space
         found = {name: piece for arch in covering(space) for name, piece in pieces(arch)}
         self.store = nn.Sequential(OrderedDict((name, piece.build()) for name, piece in found.items()))
+        self._homes = list(homes(self.store))  # found once: torch's named_parameters takes 0.4 ms a call
 
     def tensors(self) -> dict[str, Tensor]:
         """The stored parameters and buffers by name; fetch once a step, not once a piece."""
-        return dict(self.store.named_parameters()) | dict(self.store.named_buffers())
+        return {name: owner[leaf] for name, owner, leaf in self._homes}
 
     def forward(self, x: Tensor, arch: Architecture, tensors: dict[str, Tensor] | None = None) -> Tensor:
         """(N, *input_shape) normalised -> logits (N, classes) of the member `arch`."""
         store = self.tensors() if tensors is None else tensors
         for name, piece in pieces(arch):
-            x = functional_call(skeleton(piece, self.training), piece_windows(store, name, piece), (x,))
+            x = run_piece(piece, piece_windows(store, name, piece), x, self.training)
         return x
 
     def extract(self, arch: Architecture) -> nn.Sequential:

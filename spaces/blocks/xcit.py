@@ -54,7 +54,7 @@ class XCiTLayers(nn.Module):
         self.q = pointwise(width, heads * head_dim, bias=True)
         self.k = pointwise(width, heads * head_dim, bias=True)
         self.v = pointwise(width, heads * head_dim, bias=True)
-        self.temperature = nn.Parameter(nn.init.ones_(torch.empty(heads, 1, 1)))
+        self.temperature = nn.Parameter(nn.init.ones_(torch.empty(heads)))
         self.project = start_at_zero(pointwise(heads * head_dim, width, bias=True))
         self.local = nn.Sequential(
             depthwise(width, kernel), nn.BatchNorm2d(width), ACTIVATIONS[act](), start_at_zero(depthwise(width, kernel))
@@ -65,7 +65,7 @@ class XCiTLayers(nn.Module):
         """(N, C, H, W) -> (N, C, H, W)."""
         y = self.norm(x)
         q, k, v = (self._heads(layer(y)) for layer in (self.q, self.k, self.v))  # (N, heads, head_dim, H W)
-        scores = normalize(q, dim=3) @ normalize(k, dim=3).transpose(2, 3) * self.temperature
+        scores = normalize(q, dim=3) @ normalize(k, dim=3).transpose(2, 3) * self.temperature[:, None, None]
         attended = scores.softmax(3) @ v
         x = x + self.project(attended.flatten(1, 2).unflatten(2, x.shape[2:]))
         x = x + self.local(x)
