@@ -25,7 +25,7 @@ class StepError(ValueError):
 
 STEPS: Registry[type[Step]] = Registry("step", "lathe.steps")
 
-import compress.distill.logits  # noqa: E402  (these register themselves in STEPS)
+import compress.distill.step  # noqa: E402  (these register themselves in STEPS)
 import compress.prune.channels  # noqa: E402
 import compress.quantize.qat  # noqa: E402
 import compress.quantize.step  # noqa: E402, F401

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compress.context import Context
-from compress.distill import logits as distill  # the module: it and this one are both imported by compress.recipe
+from compress.distill import step as distill  # the module: it and this one are both imported by compress.recipe
 from compress.prune.dimensions import Axis, axes, dimensions, ordered, shortened
 from compress.recalibrate import IMAGES, recalibrate
 from compress.recipe import STEPS, StepError

@@ -46,11 +46,11 @@ def trainable(network: nn.Module, x: Tensor) -> GraphModule:
         return allow_exported_model_train_eval(prepare_qat_pt2e(graph, OrtQuantizer(training=True)))
 
 
-def simulated(network: nn.Module, normalisation: Normalisation, calibration: Tensor) -> GraphModule:
-    """The int8 network as torch computes it: (1, C, H, W) raw pixels -> (1, classes) logits.
+def simulated(network: nn.Module, normalisation: Normalisation, calibration: Tensor, batch: int = 1) -> GraphModule:
+    """The int8 network as torch computes it: (batch, C, H, W) raw pixels -> (batch, classes) logits.
 
-    calibration: (n, C, H, W) raw pixels of the training part; ranges of activations are all that they reach there.
-    Raises: QuantizeError. Cost: 1-3 s, and n forward passes.
+    calibration: (n, C, H, W) raw pixels of the training part, n a multiple of `batch`; ranges of activations are all
+    that they reach there. Raises: QuantizeError. Cost: 1-3 s, and n forward passes.
     """
     from compress.export.normalised import exportable
 
@@ -60,10 +60,10 @@ def simulated(network: nn.Module, normalisation: Normalisation, calibration: Ten
 
         from compress.quantize.ort_quantizer import OrtQuantizer
 
-        graph = torch.export.export(whole, (calibration[:1],)).module()
+        graph = torch.export.export(whole, (calibration[:batch],)).module()
         prepared = prepare_pt2e(graph, OrtQuantizer())
-        for image in calibration.split(1):
-            prepared(image)
+        for images in calibration.split(batch):
+            prepared(images)
         return convert_pt2e(prepared)
 
 

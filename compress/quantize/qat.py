@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from compress.context import Context
-from compress.distill import logits as distill  # the module: it and this one are both imported by compress.recipe
+from compress.distill import step as distill  # the module: it and this one are both imported by compress.recipe
 from compress.quantize import pt2e
 from compress.recipe import STEPS, StepError
 from compress.train import Training

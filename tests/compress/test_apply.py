@@ -10,7 +10,7 @@ import torch
 
 from compress.apply import Budget, Findings, apply, beats, describe_change, file_of, find, judge
 from compress.context import Context
-from compress.distill.logits import Distill
+from compress.distill.step import Distill
 from compress.evaluate import Quality
 from compress.export.session import graph_report
 from compress.measurement import Measurement

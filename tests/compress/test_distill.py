@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from compress.context import Context
-from compress.distill.logits import Distill, logits_loss, teacher_logits
+from compress.distill.logits import Logits
+from compress.distill.step import Distill, answers_loss, teacher_logits
 from compress.recipe import StepError
 from compress.train import Batch, batches
 from compress.variant import Variant
@@ -55,14 +56,16 @@ def test_the_loss_is_hintons() -> None:
     log_student = (logits / temperature).log_softmax(1)
     distance = (soft * (soft.log() - log_student)).sum(1).mean()
     expected = 0.7 * 9 * distance + 0.3 * cross_entropy(logits, batch.y)
-    torch.testing.assert_close(logits_loss(Wrong(data), data, temperature, 0.7)(logits, batch), expected)
+    torch.testing.assert_close(answers_loss(Logits, Wrong(data), data, temperature, 0.7)(logits, batch), expected)
 
 
 def test_weight_0_is_the_labels_alone_and_a_student_that_is_the_teacher_loses_nothing() -> None:
     data = toy_data()
     batch, logits = first_batch(data), torch.randn(16, CLASSES)
-    torch.testing.assert_close(logits_loss(Wrong(data), data, 2.0, 0.0)(logits, batch), cross_entropy(logits, batch.y))
-    same = logits_loss(Wrong(data), data, 2.0, 1.0)(Wrong(data)(batch.x), batch)
+    torch.testing.assert_close(
+        answers_loss(Logits, Wrong(data), data, 2.0, 0.0)(logits, batch), cross_entropy(logits, batch.y)
+    )
+    same = answers_loss(Logits, Wrong(data), data, 2.0, 1.0)(Wrong(data)(batch.x), batch)
     assert abs(same.item()) < 1e-5
 
 
@@ -103,7 +106,7 @@ def test_an_int8_variant_cannot_be_trained(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"loss": "features"}, {"epochs": 0}, {"weight": 1.5}, {"temperature": 0}, {"lr": 0}, {"batch": 0}]
+    "settings", [{"loss": "imitation"}, {"epochs": 0}, {"weight": 1.5}, {"temperature": 0}, {"lr": 0}, {"batch": 0}]
 )
 def test_settings_that_cannot_be_are_refused(settings: dict) -> None:
     with pytest.raises(ValueError, match=f"`{next(iter(settings))}`"):

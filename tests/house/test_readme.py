@@ -19,6 +19,7 @@ REGISTRIES = {
     "Rules": ("search.rules", "RULES"),
     "Samplers": ("search.samplers", "SAMPLERS"),
     "Steps": ("compress.recipe", "STEPS"),
+    "Distillation losses": ("compress.distill", "LOSSES"),
     "Quantizers": ("compress.quantize", "QUANTIZERS"),
     "Exporters": ("compress.export", "EXPORTERS"),
     "Devices": ("compress.devices", "DEVICES"),
