@@ -52,10 +52,10 @@ class Proposer:
         self.space, self.objectives, self.seed = space, tuple(objectives), seed
         self.limits, self.weight_bytes = dict(limits), weight_bytes
         self.seen: set[str] = set()
-        self._make_sampler = SAMPLERS.get(sampler)
+        self._sampler = SAMPLERS.get(sampler)
         self._study = optuna.create_study(
             directions=[StudyDirection.MINIMIZE] * len(self.objectives),
-            sampler=self._make_sampler(seed, self.problem()),
+            sampler=self._make_sampler(seed),
         )
         self._distributions = distributions(space)
         self._settled = 0  # the generation whose parents are chosen
@@ -64,6 +64,11 @@ class Proposer:
     def problem(self) -> Problem:
         """What a sampler may know now, beside the trials."""
         return Problem(self.space, self.objectives, self.limits, self.weight_bytes, frozenset(self.seen))
+
+    def _make_sampler(self, seed: int) -> optuna.samplers.BaseSampler:
+        with warnings.catch_warnings():  # Optuna calls samplers experimental for years
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return self._sampler(seed, self.problem())
 
     def replay(self, trials: Sequence[TrialRecord]) -> None:
         """Tell Optuna of recorded trials, in order, as if it had asked for them itself."""
@@ -122,7 +127,7 @@ class Proposer:
     def _ask(self, number: int, attempt: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """One answer of a freshly seeded sampler; the asked trial itself is dropped, only its answer is used."""
         seed = int(digest(self.seed, number, attempt)[:8], 16)
-        self._study.sampler = self._make_sampler(seed, self.problem())
+        self._study.sampler = self._make_sampler(seed)
         trial = self._study.ask()
         params = suggest(trial, self.space)
         attrs = dict(self._study.get_trials(deepcopy=False)[trial.number].system_attrs)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SAMPLERS: Registry[Callable[[int, Problem], optuna.samplers.BaseSampler]] = Registry("sampler", "lathe.samplers")
 
-import search.samplers.nsga2  # noqa: E402  (these register themselves in SAMPLERS)
+import search.samplers.evolution  # noqa: E402  (these register themselves in SAMPLERS)
+import search.samplers.nsga2  # noqa: E402
+import search.samplers.nsga3  # noqa: E402
 import search.samplers.random  # noqa: E402
-import search.samplers.surrogate  # noqa: E402, F401
+import search.samplers.surrogate  # noqa: E402
+import search.samplers.tpe  # noqa: E402, F401

@@ -4,11 +4,11 @@ Prints Markdown: the median over seeds with its 95 % bootstrap interval, and the
 that `nas_tables.FILES` names; without --data it is $LATHE_DATA. Nothing is trained; 20 seeds take 15 minutes of a core.
 
 What to believe. Our sampler has one setting for both tables, but it was chosen by looking at these two tables: kernel,
-warp of the targets, acquisition and first architectures were picked among some 30 variants with seeds 0 to 23
-(studies/LOG.md). Other seeds (--first 1000) remove the luck of seeds, not that of tables. The other samplers have
-the settings of their papers or of Optuna, and were not tuned. `ours` draws its candidates as a study does; `whole table
-as pool` ranks every network that is left, as it was tuned. Optuna's samplers know limits as soft constraints only; in a
-study, what they propose is repaired.
+warp of the targets, acquisition and first architectures were picked among some 40 variants with seeds 0 to 39
+(studies/LOG.md). Other seeds (--first 2000) remove the luck of seeds, not that of tables. The other samplers have
+the settings of their papers or of Optuna, and were not tuned. `ours` ranks every network that is left, as a study does
+in spaces as small as these; `sampled candidates` draws them, as it does in large ones. Optuna's samplers know limits as
+soft constraints only; in a study, what they propose is repaired.
 """
 
 import argparse

@@ -63,7 +63,8 @@ def from_optuna(make: Callable[[int], optuna.samplers.BaseSampler]) -> Search:
 
 
 def surrogate(is_listed: bool) -> Search:
-    """Ours. The pool of a proposal is the whole table if `is_listed`, else sampled as in a study (pool.py)."""
+    """Ours. Candidates of a proposal are all networks that are left if `is_listed`, as in any study of a space as small
+    (pool.LISTED), else sampled as in a study of a large one."""
 
     def search(lookup: Lookup, seed: int) -> np.ndarray:
         table, rng, picked = lookup.table, np.random.default_rng(seed), []
@@ -102,8 +103,8 @@ SEARCHES: dict[str, Search] = {
     "regularized evolution": evolution,
     "NSGA-II": from_optuna(lambda seed: optuna.samplers.NSGAIISampler(population_size=20, seed=seed)),
     "TPE": from_optuna(lambda seed: optuna.samplers.TPESampler(multivariate=True, seed=seed)),
-    "ours": surrogate(is_listed=False),
-    "ours, whole table as pool": surrogate(is_listed=True),
+    "ours": surrogate(is_listed=True),
+    "ours, sampled candidates": surrogate(is_listed=False),
 }
 # Evaluations of the first experiment; slow samplers get fewer, and need fewer.
 LONG = {"random feasible": 200, "regularized evolution": 200, "NSGA-II": 200, "TPE": 100}

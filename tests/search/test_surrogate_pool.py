@@ -12,7 +12,7 @@ from search.samplers.surrogate.pool import SIZE, candidates, excess
 from search.suggest import architecture_of, decisions, is_ordinal, params_of
 from spaces.blocks import BLOCKS
 from spaces.counts import count
-from spaces.space import sample
+from spaces.space import BlockChoice, SearchSpace, StageSpace, sample, size
 from tests.contracts.small_spaces import space_of
 
 SPACE = space_of(tuple(BLOCKS.names()))
@@ -83,3 +83,16 @@ def test_the_downhill_walk_finds_more_than_rejection_would() -> None:
     limit = float(np.quantile(costs.of(rows)[:, 0], 0.001))
     found, _ = candidates(costs, {"params": limit}, 1, rows[:0], rows[:0], rng)
     assert len(found) > 20 * SIZE * 0.001
+
+
+def test_of_a_small_space_everything_that_is_left_is_a_candidate() -> None:
+    block = BlockChoice("mbconv", (("kernel", (3, 5)), ("expand", (1, 2, 4))))
+    small = SearchSpace((1, 8, 8), 4, (8, 16), 1, (StageSpace((1, 2), (16, 24), 2, (block,)),))
+    costs, rng = costs_of(small), np.random.default_rng(0)
+    known = costs.grid.sample(10, rng)
+    found, _ = candidates(costs, {}, 4, known, known, rng)
+    assert len(found) == size(small) - len({row.tobytes() for row in known})
+    params = np.sort(costs.of(found)[:, 0])
+    limit = float(params[len(params) // 3])
+    some, counts = candidates(costs, {"params": limit}, 4, known, known, rng)
+    assert len(some) == (params <= limit).sum() and counts[:, 0].max() <= limit

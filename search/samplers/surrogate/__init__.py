@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from search.samplers import SAMPLERS
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 @SAMPLERS.register("surrogate")
 def surrogate(seed: int, problem: Problem) -> optuna.samplers.BaseSampler:
     """Expected improvement over a pool of feasible architectures that were not seen; see sampler.py."""
-    from search.samplers.surrogate.sampler import SurrogateSampler
+    from search.samplers.surrogate.sampler import propose
+    from search.samplers.whole import WholeSampler
 
-    return SurrogateSampler(seed, problem)
+    return WholeSampler(seed, problem, partial(propose, seed, problem))

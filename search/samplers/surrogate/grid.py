@@ -46,10 +46,12 @@ class Grid:
         drawn = rng.integers(0, self.sizes, rows.shape)
         return self.canonical(np.where((rows < 0) | (rng.random(rows.shape) < rate), drawn, rows))
 
-    def neighbours(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One to three used decisions of every row changed to another option."""
+    def neighbours(self, rows: np.ndarray, rng: np.random.Generator, most: int = 3) -> np.ndarray:
+        """One to `most` used decisions of every row changed to another option."""
         keys = np.where(rows < 0, np.inf, rng.random(rows.shape))
-        last = np.sort(keys, axis=1)[np.arange(len(rows)), np.minimum(rng.integers(0, 3, len(rows)), rows.shape[1] - 1)]
+        last = np.sort(keys, axis=1)[
+            np.arange(len(rows)), np.minimum(rng.integers(0, most, len(rows)), rows.shape[1] - 1)
+        ]
         changed = (rows + rng.integers(1, self.sizes, rows.shape)) % self.sizes
         drawn = rng.integers(0, self.sizes, rows.shape)
         moved = np.where((keys <= last[:, None]) & (rows >= 0), changed, rows)
@@ -87,6 +89,12 @@ class Grid:
     def options(self, name: str, only: Sequence[Any]) -> tuple[Any, ...]:
         """Options in the order of their codes; `only` where the space leaves no choice."""
         return self.slots[self.index[name]].options if name in self.index else tuple(only)
+
+
+@lru_cache(maxsize=8)
+def every_row(grid: Grid) -> np.ndarray:
+    """(n, slots) every architecture of a small space, once."""
+    return np.unique(grid.canonical(np.indices(grid.sizes).reshape(len(grid.sizes), -1).T), axis=0)
 
 
 @lru_cache(maxsize=8)

@@ -1,16 +1,19 @@
-"""Where candidates come from: random feasible architectures, and neighbours of the best."""
+"""Where candidates come from: all of a small space; of others random feasible ones, and neighbours of the best."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from search.limits import exact_values
 from search.samplers.surrogate.costs import NAMES, Costs
+from search.samplers.surrogate.grid import every_row
 from spaces.counts import Counts
 
 SIZE = 1000  # candidates of a proposal
+LISTED = 20_000  # combinations of options up to which every architecture is a candidate
 WALKERS, ROUNDS, RATE = 300, 60, 0.15  # of the walk downhill
 
 
@@ -25,13 +28,17 @@ def candidates(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Feasible rows (n, slots) without repeats and without those of `taken`, and their costs (n, 3).
 
-    Half are random; half are one to three changes away from `best` (best first, the first ones more often); all are
-    random if `best` is empty. At most `size`, fewer where the limits leave little, none where nothing was found.
+    All there are in a space of at most LISTED combinations, once `best` is known. Otherwise half are random and half
+    one to three changes away from `best` (best first, the first ones more often); all are random if `best` is empty. At
+    most `size` then, fewer where the limits leave little, none where nothing was found.
     """
-    found = [_random(costs, limits, weight_bytes, size if not len(best) else size // 2, rng)]
-    if len(best):
-        parents = best[(len(best) * rng.random(size // 2) ** 2).astype(int)]
-        found.append(costs.grid.neighbours(parents, rng))
+    if len(best) and math.prod(costs.grid.sizes.tolist()) <= LISTED:
+        found = [every_row(costs.grid)]
+    else:
+        found = [_random(costs, limits, weight_bytes, size if not len(best) else size // 2, rng)]
+        if len(best):
+            parents = best[(len(best) * rng.random(size // 2) ** 2).astype(int)]
+            found.append(costs.grid.neighbours(parents, rng))
     rows = _distinct(np.concatenate(found), taken)
     counts = costs.of(rows)
     feasible = excess(counts, limits, weight_bytes) == 0
