@@ -25,7 +25,13 @@ def evolution(seed: int, problem: Problem) -> optuna.samplers.BaseSampler:
     """The last 20 trials are the population; one decision of the best of 5 is changed."""
     from search.samplers.whole import WholeSampler
 
-    return WholeSampler(seed, problem, partial(_child, seed, problem))
+    return WholeSampler(seed, problem, _youngest, partial(_child, seed, problem))
+
+
+def _youngest(values: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    return np.arange(max(0, len(values) - POPULATION), len(values))
 
 
 def _child(seed: int, problem: Problem, rows: np.ndarray, values: np.ndarray) -> dict[str, Any]:

@@ -17,16 +17,17 @@ from search.suggest import distributions
 
 # (rows (n, slots) of finished trials in their order, their values (n, objectives), minimised) -> Optuna's parameters
 Propose = Callable[[np.ndarray, np.ndarray], dict[str, Any]]
+Remember = Callable[[np.ndarray], np.ndarray]  # values of all finished trials -> indices of those to look at, in order
 
 
 class WholeSampler(BaseSampler):  # Optuna's own extension point
-    """Asks `propose`, which knows the problem and the seed; nothing is kept in between.
+    """Asks `propose`, which knows the problem and the seed, about the trials of `remember`; nothing is kept in between.
 
     Numbers of trials and failed trials are not looked at: those that failed are among `problem.seen`.
     """
 
-    def __init__(self, seed: int, problem: Problem, propose: Propose) -> None:
-        self._seed, self._problem, self._propose = seed, problem, propose
+    def __init__(self, seed: int, problem: Problem, remember: Remember, propose: Propose) -> None:
+        self._seed, self._problem, self._remember, self._propose = seed, problem, remember, propose
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All decisions."""
@@ -37,9 +38,9 @@ class WholeSampler(BaseSampler):  # Optuna's own extension point
     ) -> dict[str, Any]:
         """Optuna's parameters of the proposed architecture."""
         done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        rows = grid_of(self._problem.space).rows_of([t.params for t in done])
         values = np.array([t.values for t in done], float).reshape(len(done), len(self._problem.objectives))
-        return self._propose(rows, values)
+        kept = self._remember(values)
+        return self._propose(grid_of(self._problem.space).rows_of([done[k].params for k in kept]), values[kept])
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -22,7 +22,6 @@ from search.samplers.surrogate.gaussian_process import Posterior, fit
 from search.samplers.surrogate.kernels import Block, distances
 
 LEARNED = 128  # observations that decide the kernel's parameters
-CONDITIONED = 512  # observations that the process is conditioned on
 PAIRS = 800_000  # candidates times observations a proposal looks at: what bounds its time
 
 
@@ -56,20 +55,9 @@ def rank(
     pool = rng.permutation(np.flatnonzero(free))
     if not len(pool) or len(observed) < first_random(encoding.slots):
         return pool
-    kept = _conditioned(values, rng)
-    observed, values = observed[kept], values[kept]
     pool = pool[: max(PAIRS // len(observed), 1000)]
     scores = _scores(encoding.blocks(), observed, values, pool, rng, known, reference)
     return pool[np.argsort(-scores, kind="stable")]
-
-
-def _conditioned(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """At most CONDITIONED rows: the best by any objective, then others at random."""
-    if len(values) <= CONDITIONED:
-        return np.arange(len(values))
-    best = by_rank(values)
-    half = CONDITIONED // 2
-    return np.concatenate([best[:half], rng.choice(best[half:], CONDITIONED - half, replace=False)])
 
 
 def _fitted(blocks: tuple[Block, ...], rows: np.ndarray, targets: np.ndarray) -> Posterior:

@@ -17,8 +17,21 @@ from search.samplers.surrogate.pool import SIZE, candidates
 from search.samplers.surrogate.ranking import by_rank, first_random, rank
 from search.suggest import architecture_of
 
+MOST = 256  # trials that a proposal looks at
 PARENTS = 20  # best architectures whose neighbours are candidates
 START = 20  # candidates while answers are random: every piece of a candidate is counted, which takes a while at first
+
+
+def remembered(seed: int, values: np.ndarray) -> np.ndarray:
+    """Indices, in order, of the trials that a proposal looks at: all, or the best and others at random.
+
+    It bounds the time of a proposal; how few trials are enough was not tuned.
+    """
+    if len(values) <= MOST:
+        return np.arange(len(values))
+    best = by_rank(values)
+    others = np.random.default_rng(seed).choice(best[MOST // 2 :], MOST - MOST // 2, replace=False)
+    return np.sort(np.concatenate([best[: MOST // 2], others]))
 
 
 def propose(seed: int, problem: Problem, rows: np.ndarray, values: np.ndarray) -> dict[str, Any]:
