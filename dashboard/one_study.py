@@ -11,6 +11,7 @@ from dashboard.queries import StudyView
 from dashboard.studies import BADGES
 from search import words
 from search.calibration import calibrate
+from search.certificate import MEANING, certificate
 from search.comparison import Model, best_shipped, chains
 from search.progress import progress_of
 from search.report import config_yaml
@@ -81,6 +82,7 @@ def _front(view: StudyView, name: str) -> None:
     if view.summary.coverage:
         st.markdown(view.summary.coverage.sentence)
     _predictions(view)
+    _certificate(view)
 
 
 def _predictions(view: StudyView) -> None:
@@ -90,6 +92,16 @@ def _predictions(view: StudyView) -> None:
             with st.expander(f"Predicted and measured: {words.title(name)}"):
                 st.altair_chart(calibration_chart(pairs, name), width="stretch")
                 st.markdown(found.sentence)
+
+
+def _certificate(view: StudyView) -> None:
+    found = certificate(view.recorded)
+    if found is not None:
+        with st.expander("Rank certificate: does the supernet rank as training alone does?"):
+            heads = ("score", "tau over all", "best fifth", "at like MACs")
+            st.dataframe([dict(zip(heads, row, strict=True)) for row in found.rows()], hide_index=True, width="stretch")
+            st.markdown(found.sentence)
+            st.caption(MEANING)
 
 
 def _point(point: Point) -> None:

@@ -170,6 +170,12 @@ class Ledger:
                 )
             )
 
+    def event_data(self, study_id: int, kind: str) -> list[dict[str, Any]]:
+        """The data of the log's rows of one kind, oldest first."""
+        of_kind = select(EventRow.data).where(EventRow.study_id == study_id, EventRow.kind == kind)
+        with self._read() as session:
+            return list(session.scalars(of_kind.order_by(EventRow.id)))
+
     # Trials
 
     def add_architecture(self, architecture_id: str, json: str, params: int, macs: int, peak_bytes: int) -> None:

@@ -1,19 +1,17 @@
 """How well scores rank networks: Kendall's tau with its interval, overall, among the best, and at like cost.
 
 Source of tau-b, which counts ties: Kendall 1945, doi:10.1093/biomet/33.3.239. Intervals are 95 % percentile bootstrap
-over networks.
+over networks; the best and the bins are those of all networks and stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kendalltau
+from numpy.typing import ArrayLike
 
 RESAMPLES, TOP, BINS = 1000, 0.2, 5
-LEAST = 3  # networks that a tau needs
 
 
 @dataclass(frozen=True)
@@ -37,37 +35,36 @@ class Ranking:
     alike: Tau
 
 
-def ranking(scores: Sequence[float], truth: Sequence[float], costs: Sequence[float], seed: int = 0) -> Ranking:
+def ranking(scores: ArrayLike, truth: ArrayLike, costs: ArrayLike, seed: int = 0) -> Ranking:
     """How `scores` rank networks whose quality is `truth`, larger being better in both; networks without a finite
-    score are left out. Cost: 3000 taus, a second for 200 networks."""
-    kept = np.isfinite(scores)
-    rows = np.stack([np.asarray(part, float)[kept] for part in (scores, truth, costs)], axis=1)
-    draws = np.random.default_rng(seed).integers(0, len(rows), (RESAMPLES, len(rows))) if len(rows) else []
+    score are left out. Cost: O(RESAMPLES n^2), half a second for 200 networks."""
+    kept = np.isfinite(np.asarray(scores, float))
+    given, real, spent = (np.asarray(part, float)[kept] for part in (scores, truth, costs))
+    rng, everything = np.random.default_rng(seed), np.arange(len(given))
+    best = np.argsort(-real, kind="stable")[: max(1, round(TOP * len(real)))]
+    bins = np.array_split(np.argsort(spent, kind="stable"), BINS)
 
-    def interval(measure: Callable[[np.ndarray], float]) -> Tau:
-        value = measure(rows)
-        found = np.array([measure(rows[draw]) for draw in draws]) if np.isfinite(value) else np.array([])
-        found = found[np.isfinite(found)]
-        low, high = np.percentile(found, [2.5, 97.5]) if len(found) else (np.nan, np.nan)
-        return Tau(float(value), float(low), float(high))
+    def interval(groups: list[np.ndarray]) -> Tau:
+        """Of the mean over groups; those in which tau means nothing are left out."""
+        found = np.array([_taus(given[rows], real[rows], rng) for rows in groups if len(rows)])
+        found = found[np.isfinite(found[:, 0])] if len(found) else found
+        if not len(found):
+            return Tau(np.nan, np.nan, np.nan)
+        drawn = np.nanmean(np.where(np.isfinite(found), found, found[:, :1]), axis=0)
+        low, high = np.percentile(drawn[1:], [2.5, 97.5])
+        return Tau(float(drawn[0]), float(low), float(high))
 
-    return Ranking(interval(_tau), interval(_tau_of_top), interval(_tau_at_like_cost))
-
-
-def _tau(rows: np.ndarray) -> float:
-    """tau-b of the first two columns."""
-    if len(rows) < LEAST or len(np.unique(rows[:, 0])) < 2 or len(np.unique(rows[:, 1])) < 2:
-        return np.nan
-    return float(kendalltau(rows[:, 0], rows[:, 1]).statistic)
+    return Ranking(interval([everything]), interval([best]), interval(bins))
 
 
-def _tau_of_top(rows: np.ndarray) -> float:
-    """tau-b among the best TOP by the second column."""
-    return _tau(rows[np.argsort(-rows[:, 1], kind="stable")[: max(1, round(TOP * len(rows)))]])
+def _taus(scores: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(1 + RESAMPLES,) tau-b as it is, then of every resample; NaN where one side has no two different values.
 
-
-def _tau_at_like_cost(rows: np.ndarray) -> float:
-    """Mean of tau-b in BINS bins of the third column, each as large as the others."""
-    bins = np.array_split(rows[np.argsort(rows[:, 2], kind="stable")], BINS)
-    found = np.array([_tau(part) for part in bins])
-    return float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else np.nan
+    A resample only changes how often a pair counts, so all of them are two products of matrices.
+    """
+    one, other = (np.sign(part[:, None] - part[None]) for part in (scores, truth))
+    drawn = rng.multinomial(len(scores), np.full(len(scores), 1 / len(scores)), RESAMPLES)
+    counts = np.concatenate([np.ones((1, len(scores))), drawn])
+    agree, first, second = (((counts @ pairs) * counts).sum(1) for pairs in (one * other, abs(one), abs(other)))
+    scale = np.sqrt(first * second)
+    return np.divide(agree, scale, out=np.full(len(counts), np.nan), where=scale > 0)

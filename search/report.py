@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from search import words
 from search.calibration import calibrate
+from search.certificate import MEANING, certificate
 from search.comparison import Comparison, Model, best_shipped, chains, compare, models
 from search.progress import progress_of
 from search.recorded import Recorded, read_recorded
@@ -65,6 +66,7 @@ def report_html(recorded: Recorded) -> str:
         steps=steps_table(chains(found)) if chains(found) else '<p class="empty">No winner has been developed yet.</p>',
         baselines=baselines_table(chains(found, "baseline")),
         calibration=_calibration(summary),
+        certificate=_certificate(recorded),
         hardware=_hardware(recorded),
         reproduce=_reproduce(recorded),
         footer=f"Written by Lathe {escape(str(study.versions.get('lathe', '')))} from the study database.",
@@ -164,6 +166,18 @@ def _calibration(summary: Summary) -> str:
             about = f"<p>{escape(found.sentence)}</p><p class='about'>{escape(CALIBRATION)}</p>"
             lines.append(f'<div class="pair">{calibration_svg(pairs, name)}<div>{about}</div></div>')
     return f"<section><h2>Predicted and measured</h2>{''.join(lines)}</section>" if lines else ""
+
+
+def _certificate(recorded: Recorded) -> str:
+    """How well the supernet ranks, where `search certify` was run."""
+    found = certificate(recorded)
+    if found is None:
+        return ""
+    heads = "".join(f"<th>{head}</th>" for head in ("score", "over all", "best fifth", "at like MACs"))
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in found.rows())
+    about = f'<p>{escape(found.sentence)}</p><p class="about">{escape(MEANING)}</p>'
+    table = f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>'
+    return f"<section><h2>Rank certificate</h2>{about}{table}</section>"
 
 
 def _hardware(recorded: Recorded) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from search import words
 from search.calibration import calibrate
+from search.certificate import certificate
 from search.comparison import Model, chains, compare, models
 from search.progress import progress_of
 from search.recorded import Recorded, StudyLine
@@ -72,6 +73,16 @@ def study_text(recorded: Recorded) -> str:
     if known:
         lines += ["", "predictions", *(f"  {words.title(name)}: {found.sentence}" for name, found in known)]
     return "\n".join(lines)
+
+
+def certificate_text(recorded: Recorded) -> str:
+    """The rank certificate as a table, or that there is none."""
+    found = certificate(recorded)
+    if found is None:
+        return "too few networks were trained alone to say how well the supernet ranks."
+    heads = ("score", "tau over all", "best fifth", "at like MACs")
+    table = [f"{a:<12}{b:<26}{c:<26}{d}".rstrip() for a, b, c, d in [heads, *found.rows()]]
+    return "\n".join([*table, "", found.sentence])
 
 
 def _numbers(model: Model) -> str:

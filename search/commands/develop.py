@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from search.commands.look import StudyName, newest
 from search.commands.options import DEFAULT_DB, Db
 from search.errors import ConfigError, DeviceError, Interrupted, LatheError
 
@@ -56,6 +57,33 @@ def resume(
         with Ledger.open(db, create=False) as ledger:
             tree = dict(ledger.study(study).config)
         _run(config_of(tree, study), db, quiet)
+
+
+def certify(
+    study: StudyName = "",
+    db: Db = DEFAULT_DB,
+    networks: Annotated[int, typer.Option("--networks", min=5, help="How many to train alone.")] = 16,
+    epochs: Annotated[int, typer.Option("--epochs", min=0, help="Epochs each; 0: as many as the supernet.")] = 0,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Measure how well a study's supernet ranks: train random networks alone, and compare with scores without training.
+
+    What is trained is recorded: the same command goes on after an interruption, and more networks keep those there are.
+    """
+    with _explained():
+        from search.certify import certify as run
+        from search.config import config_of
+        from search.database import connect
+        from search.ledger import Ledger
+        from search.recorded import read_recorded
+        from search.telling import certificate_text
+        from search.watch import Watch
+
+        with Ledger.open(db, create=False) as ledger:
+            name = newest(db, study)
+            config = config_of(dict(ledger.study(name).config), name)
+            run(config, ledger, networks, epochs or config.supernet.epochs, Watch(quiet=quiet))
+        print(certificate_text(read_recorded(connect(db, read_only=True), name)))
 
 
 def validate(space: Space, override: Overrides = None) -> None:
@@ -129,4 +157,4 @@ def _explained() -> Iterator[None]:
         raise
 
 
-COMMANDS = (launch, resume, validate)
+COMMANDS = (launch, resume, certify, validate)

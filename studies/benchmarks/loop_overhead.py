@@ -2,7 +2,8 @@
 
 Asks, checks limits and repeats, records in a fresh SQLite database and tells, in the digits space with its limits, with
 a formula instead of a supernet. Prints milliseconds a trial by the clock, median and 95th percentile, and milliseconds
-of the processor, which other programs disturb less, around several numbers of trials: for `random` every trial of the way there is run; for the others a study of random trials is replayed first.
+of the processor, which other programs disturb less, around several numbers of trials. For `random` every trial of the
+way there is run; for the others a study of random trials is replayed first.
 """
 
 import argparse
@@ -70,7 +71,8 @@ def now() -> np.ndarray:
 
 def line(name: str, number: int, times: list[np.ndarray]) -> str:
     clock, processor = np.array(times).T
-    return f"| {name} | {number:,} | {np.median(clock):.1f} | {np.quantile(clock, 0.95):.1f} | {np.median(processor):.1f} |"
+    cells = (np.median(clock), np.quantile(clock, 0.95), np.median(processor))
+    return f"| {name} | {number:,} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |"
 
 
 def main() -> None:

@@ -117,7 +117,7 @@ def main() -> None:
     truth, macs = table.accuracy[rows], table.flops_m[rows]
     print(f"\n| score | tau of {len(rows)} | of the best fifth | at like MACs |\n|---|---|---|---|")
     for name, values in scores.items():
-        found = ranking(values, truth.tolist(), macs.tolist())
+        found = ranking(values, truth, macs)
         print(f"| {name} | {found.overall} | {found.top} | {found.alike} |", flush=True)
 
 

@@ -17,6 +17,7 @@ REGISTRIES = {
     "Enters": ("spaces.enters", "ENTERS"),
     "Tasks": ("spaces.tasks", "TASKS"),
     "Rules": ("search.rules", "RULES"),
+    "Proxies": ("search.proxies", "PROXIES"),
     "Samplers": ("search.samplers", "SAMPLERS"),
     "Steps": ("compress.recipe", "STEPS"),
     "Distillation losses": ("compress.distill", "LOSSES"),

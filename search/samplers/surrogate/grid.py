@@ -94,7 +94,7 @@ class Grid:
 @lru_cache(maxsize=8)
 def every_row(grid: Grid) -> np.ndarray:
     """(n, slots) every architecture of a small space, once."""
-    return np.unique(grid.canonical(np.indices(grid.sizes).reshape(len(grid.sizes), -1).T), axis=0)
+    return np.unique(grid.canonical(np.indices(grid.sizes.tolist()).reshape(len(grid.sizes), -1).T), axis=0)
 
 
 @lru_cache(maxsize=8)

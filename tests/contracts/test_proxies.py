@@ -1,0 +1,70 @@
+"""What every score without training owes: a finite number for every kind of block, the same for the same seed."""
+
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from compress.train import Batch, batches
+from search.proxies import PROXIES, score_all, woken
+from search.proxies.naswot import naswot
+from spaces.blocks import BLOCKS
+from spaces.network import build
+from spaces.space import largest, sample, smallest
+from tests.contracts.small_spaces import space_of
+from tests.toy_task import toy_data
+
+SPACE = space_of(("mbconv", "kan"))
+
+
+def batch_of() -> Batch:
+    return next(iter(batches(toy_data(), 32, 0, 0)))
+
+
+def fresh(kind: str = "mbconv", seed: int = 0) -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build(sample(space_of((kind,)), random.Random(seed)))
+
+
+@pytest.mark.parametrize("kind", BLOCKS.names())
+def test_every_score_of_every_kind_of_block_is_finite(kind: str) -> None:
+    found = score_all(fresh(kind), batch_of(), seed=0)
+    assert sorted(found) == PROXIES.names()
+    assert all(value == value for value in found.values()), found
+
+
+def test_scores_depend_on_network_batch_and_seed_alone_and_leave_the_network_as_it_was() -> None:
+    network = fresh()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    torch.manual_seed(1)
+    first = score_all(network, batch_of(), seed=0)
+    torch.manual_seed(2)
+    assert score_all(network, batch_of(), seed=0) == first
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_most_scores_say_that_the_largest_network_is_better_than_the_smallest() -> None:
+    ends = [build(end(SPACE, random.Random(0))) for end in (smallest, largest)]
+    small, large = (score_all(network, batch_of(), seed=0) for network in ends)
+    assert sum(large[name] > small[name] for name in small) >= 4
+
+
+def test_waking_leaves_no_weight_all_zero() -> None:
+    def asleep(network: nn.Module) -> int:
+        return sum(not p.any() for name, p in network.named_parameters() if name.endswith("weight"))
+
+    network = fresh()
+    assert asleep(network) > 0 and asleep(woken(network, 0)) == 0
+
+
+def test_naswot_is_lower_for_a_network_that_treats_all_images_alike() -> None:
+    apart = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 4))
+    alike = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 4))
+    with torch.no_grad():
+        alike[1].bias.fill_(100.0)
+    x = torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    batch = Batch(x, torch.zeros(16, dtype=torch.long), torch.arange(16))
+    assert naswot(apart, batch, 0) > naswot(alike, batch, 0)
