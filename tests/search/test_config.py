@@ -80,7 +80,7 @@ UNKNOWN_NAMES = [
     ("- mbconv:", "- mbcnv:", "10:11", "unknown block 'mbcnv'", "did you mean 'mbconv'?"),
     ("act: [relu6]", "act: [relu7]", "10:58", "unknown act 'relu7'", "did you mean 'relu'?"),
     ("stride: 2", "enter: cnv", "8:14", "unknown enter 'cnv'", "did you mean 'conv'?"),
-    ("nsga2", "nsga4", "13:19", "unknown sampler 'nsga4'", "did you mean 'nsga2'?"),
+    ("nsga2", "nsga4", "13:19", "unknown sampler 'nsga4'", "did you mean 'nsga3'?"),
     ("loss: min", "los: min", "14:14", "unknown metric 'los'", "did you mean 'loss'?"),
     (
         "{loss: min, latency_ms@here",
