@@ -10,12 +10,11 @@ from search.samplers.surrogate.costs import costs_of
 from search.samplers.surrogate.grid import grid_of
 from search.samplers.surrogate.pool import SIZE, candidates, excess
 from search.suggest import architecture_of, decisions, is_ordinal, params_of
-from spaces.blocks import BLOCKS
 from spaces.counts import count
 from spaces.space import BlockChoice, SearchSpace, StageSpace, sample, size
 from tests.contracts.small_spaces import space_of
 
-SPACE = space_of(tuple(BLOCKS.names()))
+SPACE = space_of(("attention", "kan", "mbconv", "moe"))
 
 
 def test_rows_mean_the_architectures_whose_parameters_they_came_from() -> None:
