@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.predictors import ridge
+from search.predictors import LEAST_SHARE, ridge
 
 OFFSET = 0.25  # variance of the relative latency at the centre: the scale is known only from the measurements
-LEAST_SHARE = 0.1  # no network is predicted below this share of the latency at the centre
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,8 @@ def shares_of(names: Sequence[str]) -> np.ndarray:
 
 def _relative_weights(table: DeviceTable) -> np.ndarray:
     """A known device's weights, as shares of its latency at the centre (z = 0)."""
-    mean_z, mean_ms = table.features.mean(0), float(table.latencies_ms.mean())
-    weights = ridge(table.features - mean_z, table.latencies_ms / mean_ms - 1).weights
-    return weights / max(1 - float(weights @ mean_z), LEAST_SHARE)
+    fit = ridge(table.features, table.latencies_ms, np.ones(len(table.latencies_ms)))
+    return fit.weights / max(fit.intercept, LEAST_SHARE * float(table.latencies_ms.mean()))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.device_prior import CHOOSING, DeviceTable, Prior, Spread, posterior_of, prior_of, shares_of, spread_out
-from search.predictors import COVERAGE
+from search.predictors import COVERAGE, conformal
 
 OWN_WORD = 20  # so many measurements of its own speak for a device's interval
 TRUST = 5.0  # the other devices' typical error weighs as much as so many measurements of the new one
@@ -74,12 +74,10 @@ def half_width(residuals: np.ndarray, rehearsals: Sequence[Rehearsal]) -> float:
 
     With rehearsals: split conformal over devices. A rehearsal's errors, divided by how well its few measurements were
     foreseen without themselves, are the scores; the quantile of all scores times the new device's own such scale is the
-    half width. Without any, or from 20 measurements of its own on: the conformal quantile of its leave-one-out
-    residuals (jackknife; Barber et al. 2021, arXiv:1905.02928).
+    half width. Without any, or from 20 measurements of its own on: the quantile of its own residuals.
     """
     if not rehearsals or len(residuals) >= OWN_WORD:
-        rank = min(1.0, COVERAGE * (1 + 1 / len(residuals)))
-        return float(np.quantile(np.abs(residuals), rank))
+        return conformal(np.abs(residuals))
     shares = shares_of([run.hardware for run in rehearsals])
     typical = float(shares @ [(run.errors**2).mean() for run in rehearsals])
 

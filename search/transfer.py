@@ -11,39 +11,17 @@ meta-learned network for it.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from search.device_prior import LEAST_SHARE, DeviceTable, Spread, posterior_of, prior_of, spread_out
+from search.device_prior import DeviceTable, posterior_of, prior_of, spread_out
+from search.predictors import LEAST_SHARE, LatencyModel
 from search.rehearsals import half_width, rehearse
 
 FEW = 10  # measurements that a new device's first model should have; see `choose`
 
 
-@dataclass(frozen=True)
-class TransferModel:
-    """latency = centre_ms + weights . (features - centre) / scale, in ms; plain arrays.
-
-    half: half width of the 90 % interval in log space. n: measurements of the device itself.
-    """
-
-    centre_ms: float
-    centre: np.ndarray
-    scale: np.ndarray
-    weights: np.ndarray
-    half: float
-    n: int
-    spread: Spread
-
-    def predict_ms(self, features: np.ndarray) -> tuple[float, float, float]:
-        """(latency, low, high) in ms for one architecture's features, with a 90 % interval."""
-        linear = self.centre_ms + float(self.weights @ ((features - self.centre) / self.scale))
-        value = max(linear, LEAST_SHARE * self.centre_ms)
-        return value, value * math.exp(-self.half), value * math.exp(self.half)
-
-
-def fit_transfer(sources: Sequence[DeviceTable], features: np.ndarray, latencies_ms: np.ndarray) -> TransferModel:
+def fit_transfer(sources: Sequence[DeviceTable], features: np.ndarray, latencies_ms: np.ndarray) -> LatencyModel:
     """The model of a device of which features (n, F) and latencies_ms (n,) are known, n about 10.
 
     sources: other devices with the same F features. Raises ValueError without any. Cost: 0.2 s for 8 devices of 900
@@ -57,7 +35,10 @@ def fit_transfer(sources: Sequence[DeviceTable], features: np.ndarray, latencies
     spread, rehearsals = rehearse(known, len(z))
     posterior = posterior_of(prior_of(known), spread, z, latencies_ms)
     half = half_width(posterior.residuals, rehearsals)
-    return TransferModel(posterior.centre_ms, centre, scale, posterior.weights, half, len(z), spread)
+    return LatencyModel(
+        posterior.centre_ms, centre, scale, posterior.weights, LEAST_SHARE * posterior.centre_ms, half, len(z),
+        posterior.residuals, len(sources),
+    )  # fmt: skip
 
 
 def choose(sources: Sequence[DeviceTable], candidates: np.ndarray, count: int = FEW) -> list[int]:

@@ -1,32 +1,49 @@
-"""An architecture as numbers for a cost model: what its blocks are, from their config fields, and what it counts to."""
-
-import math
+"""An architecture as numbers for a cost model: what each kind of its pieces has to do, in numbers that add up."""
 
 import numpy as np
 
 from spaces.architecture import Architecture
-from spaces.counts import count
+from spaces.network import Enter, Head, Piece, Placed, Stem, pieces
 from spaces.space import SearchSpace
+from spaces.waterline import kernels_of
+
+COLUMNS = ("kernels", "waterline", "moved")
+ALL = "all"
 
 
 def feature_names(space: SearchSpace) -> list[str]:
-    """Names of the columns of `features`: log counts, then blocks by stage and kind."""
-    kinds = [f"stage{i}.{kind}" for i, stage in enumerate(space.stages) for kind in _kinds(stage.blocks)]
-    gates = ["squeeze-excitations", "unfused activations"]
-    return ["log macs", "log params", "log peak bytes", "depth", *gates, *kinds]
+    """Names of the columns of `features`: three for the whole network, then three for each kind of piece."""
+    return [f"{kind} {column}" for kind in (ALL, *sorted(kinds_of(space))) for column in COLUMNS]
 
 
 def features(space: SearchSpace, arch: Architecture) -> np.ndarray:
-    """(F,) float64 in the order of `feature_names`. Also defined for pruned networks, which are off the grid."""
-    counts = count(arch)
-    blocks = [block for stage in arch.stages for block in stage.blocks]
-    row = [math.log(counts.macs), math.log(counts.params), math.log(counts.peak_bytes), float(len(blocks))]
-    row.append(float(sum(getattr(block, "se", False) for block in blocks)))
-    row.append(float(sum(getattr(block, "act", "") not in ("relu", "relu6") for block in blocks)))
-    for stage, allowed in zip(arch.stages, space.stages, strict=True):
-        row += [float(sum(block.kind == kind for block in stage.blocks)) for kind in _kinds(allowed.blocks)]
-    return np.array(row)
+    """(F,) float64 in the order of `feature_names`: sums over the network's pieces, in kernels, MACs and elements.
+
+    Sums, because a network takes about as long as its parts together; by kind, because a kernel of one kind costs more
+    than its roofline says and of another less, by how much depends on the device. Defined for any network of the
+    space's kinds: pruned ones, and those of other spaces. Raises ValueError for others.
+    """
+    known = sorted(kinds_of(space))
+    rows = {kind: np.zeros(len(COLUMNS)) for kind in known}
+    shape = arch.input_shape
+    for _, piece in pieces(arch):
+        found, shape = kernels_of(piece, shape)
+        kind = kind_of(piece)
+        if kind not in rows:
+            raise ValueError(f"the architecture has the kind {kind!r}, and the space only {', '.join(known)}.")
+        rows[kind] += (found.kernels, found.waterline, found.moved)
+    each = np.stack([rows[kind] for kind in known])
+    return np.concatenate([each.sum(0), each.ravel()])
 
 
-def _kinds(blocks: tuple) -> list[str]:
-    return sorted({choice.kind for choice in blocks})
+def kinds_of(space: SearchSpace) -> set[str]:
+    """The kinds of pieces that networks of a space are made of."""
+    blocks = {choice.kind for stage in space.stages for choice in stage.blocks}
+    return blocks | {f"enter {stage.enter}" for stage in space.stages} | {"stem", "head"}
+
+
+def kind_of(piece: Piece) -> str:
+    """What a piece is, whatever its size: stem, head, the enter's name, or the block's."""
+    if isinstance(piece, Placed):
+        return piece.block.kind
+    return f"enter {piece.kind}" if isinstance(piece, Enter) else {Stem: "stem", Head: "head"}[type(piece)]
