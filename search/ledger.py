@@ -33,6 +33,7 @@ from search.locks import FileLock, Lock, lock_study, owner
 from search.records import (
     ArchitectureRecord,
     ArtifactRecord,
+    DeviceLatency,
     Evaluation,
     Level,
     MeasurementRecord,
@@ -233,6 +234,11 @@ class Ledger:
         conditions = reading.matching(study_id, architecture_ids, artifact, fingerprint, metric)
         with self._read() as session:
             return reading.read_measurements(session, *conditions)
+
+    def latencies_elsewhere(self, fingerprint: str) -> list[DeviceLatency]:
+        """Latencies of architectures on all devices but this one, by any study: what a predictor may learn from."""
+        with self._read() as session:
+            return reading.read_latencies(session, fingerprint)
 
     def known_measurement(self, artifact: str, fingerprint: str, metric: str, sessions: int = 1) -> Measurement | None:
         """The newest measurement of this file on this device by any study, in at least so many sessions; a formula

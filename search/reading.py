@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from compress.measurement import Measurement
 from search.records import (
     ArchitectureRecord,
+    DeviceLatency,
     Evaluation,
     MeasurementRecord,
     Parent,
@@ -178,6 +179,23 @@ def read_measurements(session: Session, *conditions: ColumnElement[bool]) -> lis
         )
         for row, device in rows
     ]
+
+
+def read_latencies(session: Session, besides: str) -> list[DeviceLatency]:
+    """The newest latency of each architecture on each device but the one with the fingerprint `besides`."""
+    joined = (
+        select(DeviceRow.fingerprint, DeviceRow.spec, ArchitectureRow.json, MeasurementRow.value, MeasurementRow.kind)
+        .join(DeviceRow, MeasurementRow.device_id == DeviceRow.id)
+        .join(ArchitectureRow, MeasurementRow.architecture_id == ArchitectureRow.id)
+        .where(MeasurementRow.metric == "latency_ms", MeasurementRow.variant_id.is_(None))
+        .where(MeasurementRow.kind != "predicted", DeviceRow.fingerprint != besides)
+    )
+    newest: dict[tuple[str, str], DeviceLatency] = {}
+    rows: Sequence[Any] = session.execute(joined.order_by(MeasurementRow.id)).all()
+    for fingerprint, spec, json, value, kind in rows:
+        hardware = str(spec.get("cpu") or fingerprint)
+        newest[fingerprint, json] = DeviceLatency(fingerprint, hardware, json, value, kind)
+    return list(newest.values())
 
 
 def _evaluations_of(session: Session, study_id: int, of_variants: bool) -> dict[int, list[Evaluation]]:

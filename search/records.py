@@ -184,6 +184,18 @@ class VariantRecord:
 
 
 @dataclass(frozen=True)
+class DeviceLatency:
+    """The latency of an architecture on a device, whatever study measured it. hardware: the processor by its name, or
+    the fingerprint where it has none."""
+
+    fingerprint: str
+    hardware: str
+    architecture_json: str
+    latency_ms: float
+    kind: Kind
+
+
+@dataclass(frozen=True)
 class MeasurementRecord:
     """A measurement with what it was of."""
 

@@ -75,7 +75,7 @@ def cost(arch: Architecture, device: str, values: dict[str, float], study: Study
     known = study.latency(arch, device)
     if known is not None and known[3] != "predicted":
         return known[0], known[3]
-    calibrating = origin == "search" and len(study.of("search")) < study.config.search.calibration
+    calibrating = origin == "search" and len(study.of("search")) < study.calibration(device)
     if known is not None:
         wanted = origin == "search" and (calibrating or may_matter(known[1], known[2], device, values, study))
         if not wanted or study.exports >= study.config.search.exports - reserve(study):

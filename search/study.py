@@ -14,14 +14,17 @@ import numpy as np
 
 from compress.measurement import Kind, Measurement
 from search.config import StudyConfig
+from search.device_prior import DeviceTable
 from search.facts import record_facts
 from search.hand_made import scaled_by_hand
+from search.known_devices import device_tables
 from search.ledger import Ledger
 from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
 from search.objectives import minimised
-from search.predictors import LatencyModel, fit_latency
+from search.predictors import LatencyModel
 from search.propose import Proposer
 from search.records import ArchitectureRecord, StudyRecord, TrialRecord
+from search.transfer import FEW, best_model
 from search.watch import Watch
 from spaces.architecture import Architecture
 from spaces.counts import count
@@ -48,6 +51,7 @@ class Study:
     trials: list[TrialRecord] = field(default_factory=list)
     measured: dict[tuple[str, str], Measurement] = field(default_factory=dict)
     models: dict[str, LatencyModel | None] = field(default_factory=dict)
+    known_devices: dict[str, list[DeviceTable]] = field(default_factory=dict)  # that teach each device's predictor
     graphs: dict[str, Any] = field(default_factory=dict)  # exported graphs by architecture, for other weights
     exports: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
@@ -87,14 +91,31 @@ class Study:
         return (*model.predict_ms(features(self.space, arch)), "predicted")
 
     def refit(self, device: str) -> None:
-        """Fit the device's predictor to all that was measured of this study's trials, in their order."""
+        """Fit the device's predictor to all that was measured of this study's trials, in their order, and to what other
+        devices of the database know of networks of the same kinds."""
         known = [
             (Architecture.from_json(trial.architecture.json), self.measured[trial.architecture_id, device].value)
             for trial in self.trials
             if trial.architecture and (trial.architecture_id, device) in self.measured
         ]
         rows: list[np.ndarray] = [features(self.space, arch) for arch, _ in known]
-        self.models[device] = fit_latency(rows, [value for _, value in known])
+        self.models[device] = best_model(self.teachers(device), rows, [value for _, value in known])
+
+    def teachers(self, device: str) -> list[DeviceTable]:
+        """Other devices that were measured before this run; read once, when the first measurement says of what kind
+        this device's latencies are."""
+        from compress.devices import fingerprint_of
+
+        kind = next((m.kind for (_, name), m in self.measured.items() if name == device), None)
+        if device not in self.known_devices and kind is not None:
+            found = self.ledger.latencies_elsewhere(fingerprint_of(self.config.devices[device]))
+            self.known_devices[device] = device_tables(found, self.space, kind)
+        return self.known_devices.get(device, [])
+
+    def calibration(self, device: str) -> int:
+        """So many first trials are measured whatever is predicted: as the config says, or 10 where other devices help."""
+        wanted = self.config.search.calibration
+        return min(FEW, wanted) if self.teachers(device) else wanted
 
     def values(self, trial: TrialRecord) -> dict[str, float]:
         """A trial's values, with latencies that were measured after it was told."""

@@ -15,14 +15,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.device_prior import DeviceTable, posterior_of, prior_of, spread_out
-from search.predictors import LEAST_SHARE, LatencyModel
+from search.predictors import LEAST_SHARE, LatencyModel, fit_latency
 from search.rehearsals import half_width, rehearse
 
 FEW = 10  # measurements that a new device's first model should have; see `choose`
+FEWEST = 5  # with fewer, rehearsals are no guide
 
 
-def fit_transfer(sources: Sequence[DeviceTable], features: np.ndarray, latencies_ms: np.ndarray) -> LatencyModel:
-    """The model of a device of which features (n, F) and latencies_ms (n,) are known, n about 10.
+def fit_transfer(sources: Sequence[DeviceTable], rows: np.ndarray, latencies_ms: np.ndarray) -> LatencyModel:
+    """The model of a device of which features, rows (n, F), and latencies_ms (n,) are known, n about 10.
 
     sources: other devices with the same F features. Raises ValueError without any. Cost: 0.2 s for 8 devices of 900
     networks and 6 features.
@@ -31,7 +32,7 @@ def fit_transfer(sources: Sequence[DeviceTable], features: np.ndarray, latencies
         raise ValueError("transfer needs at least one other device. Use search.predictors.fit_latency without one.")
     centre, scale = _standard(sources)
     known = [_standardised(source, centre, scale) for source in sources]
-    z = (features - centre) / scale
+    z = (rows - centre) / scale
     spread, rehearsals = rehearse(known, len(z))
     posterior = posterior_of(prior_of(known), spread, z, latencies_ms)
     half = half_width(posterior.residuals, rehearsals)
@@ -39,6 +40,18 @@ def fit_transfer(sources: Sequence[DeviceTable], features: np.ndarray, latencies
         posterior.centre_ms, centre, scale, posterior.weights, LEAST_SHARE * posterior.centre_ms, half, len(z),
         posterior.residuals, len(sources),
     )  # fmt: skip
+
+
+def best_model(
+    sources: Sequence[DeviceTable], rows: Sequence[np.ndarray], latencies_ms: Sequence[float]
+) -> LatencyModel | None:
+    """The model of a device that is best on its own measurements, each predicted from the others: with what the other
+    devices know, or from nothing but these. None while there are too few for either."""
+    alone = fit_latency(rows, latencies_ms)
+    if not sources or len(latencies_ms) < FEWEST:
+        return alone
+    helped = fit_transfer(sources, np.stack(rows), np.asarray(latencies_ms, dtype=float))
+    return helped if alone is None or helped.error < alone.error else alone
 
 
 def choose(sources: Sequence[DeviceTable], candidates: np.ndarray, count: int = FEW) -> list[int]:
