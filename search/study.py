@@ -106,14 +106,14 @@ class Study:
         this device's latencies are."""
         from compress.devices import fingerprint_of
 
-        kind = next((m.kind for (_, name), m in self.measured.items() if name == device), None)
+        kind: Kind | None = next((m.kind for (_, name), m in self.measured.items() if name == device), None)
         if device not in self.known_devices and kind is not None:
             found = self.ledger.latencies_elsewhere(fingerprint_of(self.config.devices[device]))
             self.known_devices[device] = device_tables(found, self.space, kind)
         return self.known_devices.get(device, [])
 
     def calibration(self, device: str) -> int:
-        """So many first trials are measured whatever is predicted: as the config says, or 10 where other devices help."""
+        """So many first trials are measured whatever is predicted: the config says, or 10 where other devices help."""
         wanted = self.config.search.calibration
         return min(FEW, wanted) if self.teachers(device) else wanted
 
