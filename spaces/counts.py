@@ -3,7 +3,6 @@
 Counted on the meta device, piece by piece and cached, so that a whole network is a sum of a few lookups.
 """
 
-import copy
 import weakref
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +15,7 @@ from torch.utils.flop_counter import flop_registry
 
 from spaces.architecture import Architecture
 from spaces.merge import merge
-from spaces.network import Piece, pieces, skeleton
+from spaces.network import Piece, pieces
 
 FLOAT_BYTES = 4
 
@@ -47,7 +46,9 @@ def count(arch: Architecture) -> Counts:
 @lru_cache(maxsize=16384)
 def count_piece(piece: Piece, shape: tuple[int, ...]) -> tuple[Counts, tuple[int, ...]]:
     """Counts of one piece for an input of `shape` (without the batch), and the shape it puts out. 5-20 ms if new."""
-    counts, out = count_module(merge(copy.deepcopy(skeleton(piece))), torch.empty(1, *shape, device="meta"))
+    with torch.device("meta"):
+        module, x = merge(piece.build().eval()), torch.empty(1, *shape)
+    counts, out = count_module(module, x)
     return counts, tuple(out.shape[1:])
 
 
