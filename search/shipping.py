@@ -5,12 +5,14 @@ import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from search.bundle import write_bundle
 from search.errors import LatheError, NotFound
 from search.facts import Facts, recorded_facts
+from search.formats import write_formats
 from search.ledger import Ledger
 from search.recorded import load_study
 from search.records import StudyRecord, VariantRecord
@@ -19,10 +21,13 @@ from search.winners import siblings
 CARD = "card.json"
 
 
-def write_export(ledger: Ledger, name: str, out: Path, bundle: bool = False, archive: bool = False) -> list[Path]:
+def write_export(
+    ledger: Ledger, name: str, out: Path, bundle: bool = False, archive: bool = False, formats: Sequence[str] = ()
+) -> list[Path]:
     """Write the shipped model, its sibling of the other precision and card.json to `out`; returns what was written.
 
     The sibling is there also where the study rejected it, with that verdict in the card: the user may decide otherwise.
+    formats: also the float network in these exporters' formats; () means those of the study's `export`.
     bundle: also all that is needed to run them without Lathe (search/bundle.py). archive: one file `out`.zip instead of
     a folder.
 
@@ -42,7 +47,9 @@ def write_export(ledger: Ledger, name: str, out: Path, bundle: bool = False, arc
         with tempfile.TemporaryDirectory(prefix=".lathe-", dir=out.parent) as made:
             folder = Path(made) / "export"
             folder.mkdir()
-            _write_models(ledger, study, chosen, facts, folder)
+            formats = formats or study.config.get("export", ["onnx"])
+            others = write_formats(ledger, name, chosen[0], facts, formats, folder)
+            _write_models(ledger, study, chosen, facts, folder, others)
             if bundle and facts is not None:
                 write_bundle(load_study(name, ledger.url), chosen, facts, folder)
             return _pack(folder, target) if archive else _move(folder, target)
@@ -63,7 +70,12 @@ def _chosen(study: StudyRecord, variants: list[VariantRecord]) -> list[VariantRe
 
 
 def _write_models(
-    ledger: Ledger, study: StudyRecord, chosen: list[VariantRecord], facts: Facts | None, folder: Path
+    ledger: Ledger,
+    study: StudyRecord,
+    chosen: list[VariantRecord],
+    facts: Facts | None,
+    folder: Path,
+    others: dict[str, Any],
 ) -> None:
     card: dict[str, Any] = {"study": study.name, "shipped": file_name(study.name, chosen[0]), "files": {}}
     for variant in chosen:
@@ -75,6 +87,8 @@ def _write_models(
         "task": study.config["task"],
         "input": "float32 raw pixels, (1, C, H, W); normalisation is inside the graph",
     }
+    if others:
+        card |= {"formats": others}
     if facts is not None:
         card |= {"labels": list(facts.classes), "preprocessing": preprocessing_of(facts)}
     write_json(folder / CARD, card)

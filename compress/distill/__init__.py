@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from spaces.registry import Registry
 
@@ -19,7 +19,7 @@ class DistillLoss(Protocol):
     and `embedding` of Seen are to be filled; without it the teacher may be asked once for all of unaugmented data.
     """
 
-    needs_features: ClassVar[bool]
+    needs_features: bool
 
     def __init__(self, student: Seen, teacher: Seen, temperature: float) -> None: ...
 

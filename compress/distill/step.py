@@ -153,7 +153,7 @@ def _features(
         with torch.random.fork_rng():
             torch.manual_seed(context.seed)
             compare = make(student, teacher, temperature)
-        return Lesson(*opened, compare, weight)
+        return Lesson(opened[0], opened[1], compare, weight)
     except ValueError as error:
         for watched in opened:
             watched.close()

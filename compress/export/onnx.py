@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compress.export import EXPORTERS, ExportError, Normalisation
+from compress.export import EXPORTERS, Exporter, ExportError, Normalisation
 from compress.export.quiet import quiet
+from compress.export.session import logits
 
 if TYPE_CHECKING:
     import onnx
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
 OPSET = 20
 
 
-@EXPORTERS.register("onnx")
 def export_onnx(
     network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, int, int], path: Path
 ) -> Path:
-    """Write `network` as an ONNX file; its contract is `Exporter`'s. Output agrees with torch within 1e-4.
+    """Write `network` as an ONNX file; its contract is `Exporter`'s.
 
     Raises: ExportError: with the operator that has no ONNX form, or the file that cannot be written.
     Cost: 1-2 s a network, and about 5 s more for the first one of a process.
@@ -31,6 +31,9 @@ def export_onnx(
     from compress.export.tidy import write_tidy
 
     return write_tidy(trace(exportable(network, normalisation, input_shape[0]), input_shape), path)
+
+
+EXPORTERS.register("onnx")(Exporter(export_onnx, logits, ".onnx", 1e-4))
 
 
 def trace(whole: nn.Module, input_shape: tuple[int, int, int]) -> onnx.ModelProto:

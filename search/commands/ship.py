@@ -16,15 +16,26 @@ def export(
         bool, typer.Option("--bundle", help="Add runners, a test with its answer, a model card and sums.")
     ] = False,
     archive: Annotated[bool, typer.Option("--zip", help="Write one file OUT.zip instead of a folder.")] = False,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="Also the float network as onnx-fp16, openvino, pt2 (repeatable). [the study's]"),
+    ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write what a study ships: its ONNX files, one a precision that was kept, and card.json with their numbers."""
+    from compress.export import EXPORTERS
+    from search.errors import UsageError
+    from search.fields import suggestion
     from search.ledger import Ledger
     from search.shipping import write_export
 
+    for wanted in formats or ():
+        if wanted not in EXPORTERS.names():
+            raise UsageError(f"unknown format {wanted!r}: {suggestion(wanted, EXPORTERS.names())}")
+
     name = newest(db, study)
     with Ledger.open(db, create=False) as ledger:
-        for path in write_export(ledger, name, out, bundle, archive):
+        for path in write_export(ledger, name, out, bundle, archive, formats or ()):
             print(path)
 
 

@@ -74,9 +74,10 @@ def test_its_gradient_leads_towards_the_teacher(name: str) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         compare: nn.Module = LOSSES.get(name)(student, teacher, 2.0)  # type: ignore[assignment]
-        noisy = Seen(*(noise(part) for part in teacher))
+        noisy = disturbed(teacher)
     ours = noisy if not list(compare.parameters()) else student  # a projector maps any student, others compare as is
-    leaves = [tensor.clone().requires_grad_() for tensor in (ours.logits, *ours.maps, ours.embedding)]  # type: ignore[list-item]
+    assert ours.embedding is not None
+    leaves = [tensor.clone().requires_grad_() for tensor in (ours.logits, *ours.maps, ours.embedding)]
 
     def value() -> torch.Tensor:
         return compare(Seen(leaves[0], tuple(leaves[1:-1]), leaves[-1]), teacher, y)
@@ -91,11 +92,11 @@ def test_its_gradient_leads_towards_the_teacher(name: str) -> None:
     assert first > 0 and value().item() < 0.8 * first
 
 
-def noise(part: torch.Tensor | tuple[torch.Tensor, ...] | None) -> object:
-    """The teacher's features, disturbed."""
-    if isinstance(part, tuple):
-        return tuple(tensor + torch.randn_like(tensor) for tensor in part)
-    return None if part is None else part + torch.randn_like(part)
+def disturbed(seen: Seen) -> Seen:
+    """The same with noise on everything."""
+    assert seen.embedding is not None
+    logits, *maps, embedding = (x + torch.randn_like(x) for x in (seen.logits, *seen.maps, seen.embedding))
+    return Seen(logits, tuple(maps), embedding)
 
 
 @pytest.mark.parametrize("name", [name for name, make in LOSSES.items() if not make.needs_features])

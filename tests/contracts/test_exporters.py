@@ -2,23 +2,53 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from compress.export import EXPORTERS
-from compress.export.session import logits
+from compress.export import EXPORTERS, ExportError
+from compress.export.agreement import agreement
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, depthwise, images, torch_logits
-
-TOLERANCE = 1e-4
 
 
 @pytest.mark.parametrize("name", EXPORTERS.names())
 def test_the_file_answers_as_the_network_and_is_the_same_twice(name: str, tmp_path: Path) -> None:
-    network, x = depthwise().train(), images(16, seed=5)
-    paths = [tmp_path / f"{i}.file" for i in range(2)]
+    if name == "openvino":
+        pytest.importorskip("openvino", reason="an extra")
+    exporter, network, x = EXPORTERS.get(name), depthwise().train(), images(16, seed=5)
+    paths = [tmp_path / f"{i}{exporter.suffix}" for i in range(2)]
     for path in paths:
-        assert EXPORTERS.get(name)(network, NORMALISATION, INPUT_SHAPE, path) == path
+        assert exporter(network, NORMALISATION, INPUT_SHAPE, path) == path
     assert network.training
-    found = torch.from_numpy(logits(paths[0], x.numpy()))
-    torch.testing.assert_close(found, torch_logits(network.eval(), x), atol=TOLERANCE, rtol=TOLERANCE)
-    assert paths[0].read_bytes() == paths[1].read_bytes()
+    expected = torch_logits(network.eval(), x).numpy()
+    found = exporter.answers(paths[0], x.numpy())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=exporter.tolerance * np.abs(expected).max())
+    same = agreement(exporter, paths[0], network, NORMALISATION, x.numpy())
+    assert same.images == 16 and same.alike == 1.0 and same.difference <= exporter.tolerance
+    files = sorted(path for path in tmp_path.iterdir())
+    first, second = ([f.read_bytes() for f in files if f.name.startswith(i)] for i in "01")
+    assert first == second and len(files) == 2 * len(first)
+
+
+@pytest.mark.parametrize("name", EXPORTERS.names())
+def test_a_file_that_is_none_is_refused_with_its_name(name: str, tmp_path: Path) -> None:
+    if name == "openvino":
+        pytest.importorskip("openvino", reason="an extra")
+    exporter = EXPORTERS.get(name)
+    broken = tmp_path / f"broken{exporter.suffix}"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(ExportError, match="broken.*[Ee]xport"):
+        exporter.answers(broken, images(1).numpy())
+
+
+def test_a_file_of_another_network_does_not_agree(tmp_path: Path) -> None:
+    exporter, network = EXPORTERS.get("onnx"), depthwise()
+    path = exporter(network, NORMALISATION, INPUT_SHAPE, tmp_path / "a.onnx")
+    other = depthwise()
+    with torch.no_grad():
+        for layer in other.modules():
+            if isinstance(layer, nn.Linear):
+                layer.bias[0] += 1.0
+    with pytest.raises(ExportError, match="a.onnx answers differently from the network, by"):
+        agreement(exporter, path, other, NORMALISATION, images(4).numpy())

@@ -47,7 +47,7 @@ def imported(file: Path) -> set[str]:
 def declared() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["dashboard"], *extras["postgres"], *extras["qat"]]
+    lines = [*project["dependencies"], *extras["dashboard"], *extras["postgres"], *extras["qat"], *extras["openvino"]]
     return {re.split(r"[\s\[<>=!~;]", line)[0].lower() for line in lines}
 
 
