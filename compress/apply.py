@@ -18,11 +18,12 @@ from compress.export.refill import refilled
 from compress.export.session import describe_fusion, graph_report
 from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
+from compress.onnx_file import OnnxFile, normalised_file
 from compress.quantize import QuantizeError
-from compress.recipe import Step, StepError
+from compress.recipe import Step, StepError, acts_on_file
 from compress.train import NonFiniteLoss
 from compress.variant import Variant
-from spaces.counts import Counts, count
+from spaces.counts import Counts
 
 NOISE = 0.02  # two latencies closer than this are equal: measurements of fresh sessions differ by about as much
 
@@ -90,6 +91,8 @@ def _once(network: nn.Module, quantization: Any, context: Context, make: Callabl
 
 def _write_float(variant: Variant, context: Context, path: Path) -> Path:
     data = context.data
+    if isinstance(variant.network, OnnxFile):
+        return write_tidy(normalised_file(variant.network.path, (data.mean, data.std), data.input_shape), path)
     whole = exportable(variant.network, (data.mean, data.std), data.input_shape[0])
     template = context.graphs.get(variant.arch.id)
     if template is None:
@@ -106,7 +109,7 @@ def find(variant: Variant, context: Context, measure: Measure) -> Findings:
     path = file_of(variant, context)
     quality = evaluate_file(path, context.data.validation)
     graph = graph_report(path) if variant.quantization else None
-    return Findings(path, quality, measure(path), path.stat().st_size, count(variant.arch), graph)
+    return Findings(path, quality, measure(path), path.stat().st_size, variant.counts, graph)
 
 
 def apply(
@@ -126,6 +129,8 @@ def apply(
     for name, step in recipe:
         began = time.monotonic()
         try:
+            if isinstance(variant.network, OnnxFile) and not acts_on_file(step):
+                raise StepError(f"{name} needs a PyTorch network; of this one there is only an ONNX file.")
             changed = step(variant, context)
             found = find(changed, context, measure)
         except (StepError, ExportError, QuantizeError, NonFiniteLoss) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from spaces.registry import Registry
 
@@ -21,6 +21,11 @@ class Step(Protocol):
 
 class StepError(ValueError):
     """A step that a variant cannot take; the message says which and why."""
+
+
+def acts_on_file(step: Any) -> bool:
+    """Whether a step (or its class) needs only the exported file: it says so by `acts_on_file = True`."""
+    return bool(getattr(step, "acts_on_file", False))
 
 
 STEPS: Registry[type[Step]] = Registry("step", "lathe.steps")

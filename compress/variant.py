@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from torch import nn
 
-from spaces.architecture import Architecture
+from compress.foreign import Description, counts_of
+from spaces.counts import Counts
 
 if TYPE_CHECKING:
     from compress.context import Context
@@ -26,12 +27,18 @@ class Quantization(Protocol):
 class Variant:
     """A network with its description, and how its file is made from it.
 
+    arch: an Architecture, from which the network can be built, or the Foreign description of a user's own.
     network: float32, normalised input -> logits, in eval mode; treated as frozen, steps work on copies. precision:
     int8 means that `quantization` makes the file. It is the settings of the step that quantized: weights and settings
     are all that a resumed study needs to make the same file again.
     """
 
-    arch: Architecture
+    arch: Description
     network: nn.Module = field(compare=False)
     precision: Literal["float32", "int8"] = "float32"
     quantization: Quantization | None = None
+
+    @property
+    def counts(self) -> Counts:
+        """Parameters, MACs and memory of one evaluation."""
+        return counts_of(self.arch)

@@ -235,7 +235,8 @@ def _base(variant: VariantRecord) -> int | None:
 
 def _name(variant: VariantRecord, number: int | None) -> str:
     if variant.role == "winner":
-        return f"trial {number}" if number is not None else f"architecture {variant.architecture_id[:8]}"
+        given = str(variant.config.get("name") or f"architecture {variant.architecture_id[:8]}")
+        return f"trial {number}" if number is not None else given
     if variant.role == "teacher":
         return "teacher"
     name = str(variant.config.get("name", variant.step))

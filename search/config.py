@@ -117,18 +117,18 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     reading.known((), tree, SECTIONS, "a space file")
     for section, example in NEEDED.items():
         reading.needed((), tree, section, SECTIONS, f"the section {section!r} is missing", f"for example `{example}`")
-    name = _read_name(reading, tree["study"]) if "study" in tree else ""
+    name = read_name(reading, tree["study"]) if "study" in tree else ""
     task: Any
-    task_tree, task = _read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
+    task_tree, task = read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
     stem_width, stem_stride, stages = read_space(reading, tree["space"]) if "space" in tree else ((), 1, ())
     supernet = read_supernet(reading, tree.get("supernet"))
     search = reading.instance(("search",), tree.get("search"), Search, "the search")
     if search:
         reading.registered(("search", "sampler"), search.sampler, SAMPLERS)
-    named, devices = _read_devices(reading, tree.get("devices"))
+    named, devices = read_devices(reading, tree.get("devices"))
     objectives = _read_objectives(reading, tree["objectives"], named) if "objectives" in tree else ()
-    limits = _read_limits(reading, tree.get("limits"), named)
-    compress, steps = _read_compress(reading, tree.get("compress"))
+    limits = read_limits(reading, tree.get("limits"), named)
+    compress, steps = read_compress(reading, tree.get("compress"))
     export = _read_export(reading, tree.get("export", ["onnx"]))
     if reading.problems:
         raise reading.source.error(tuple(reading.problems))
@@ -138,28 +138,30 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     )  # fmt: skip
 
 
-def _read_name(reading: Reading, value: Any) -> str:
+def read_name(reading: Reading, value: Any) -> str:
+    """A study's name."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not re.fullmatch(NAME, str(value)):
         reading.wrong(("study",), f"`study` {NAME_RULE}, got {shown(value)}")
     return str(value)
 
 
-def _read_task(reading: Reading, value: Any, folder: Path) -> tuple[dict[str, Any], Any]:
-    read = reading.mapping(("task",), value, "the task")
+def read_task(reading: Reading, value: Any, folder: Path, at: KeyPath = ("task",)) -> tuple[dict[str, Any], Any]:
+    """(its mapping with absolute paths, the task), or ({}, None) if something is wrong."""
+    read = reading.mapping(at, value, "the task")
     if read is None or "kind" not in read:
         if read is not None:
-            reading.wrong(("task",), "the task needs a `kind`", f"one of {', '.join(TASKS.names())}")
+            reading.wrong(at, "the task needs a `kind`", f"one of {', '.join(TASKS.names())}")
         return {}, None
     tree = dict(read)
-    make = reading.registered(("task", "kind"), tree["kind"], TASKS)
+    make = reading.registered((*at, "kind"), tree["kind"], TASKS)
     for name in ("path", "test_path"):
         if isinstance(tree.get(name), str) and tree[name]:
             tree[name] = str((folder / Path(tree[name]).expanduser()).resolve())
     fields = {name: item for name, item in tree.items() if name != "kind"}
-    return tree, reading.instance(("task",), fields, make, f"task {tree['kind']!r}") if make else None
+    return tree, reading.instance(at, fields, make, f"task {tree['kind']!r}") if make else None
 
 
-def _read_devices(reading: Reading, value: Any) -> tuple[list[str], dict[str, Any]]:
+def read_devices(reading: Reading, value: Any) -> tuple[list[str], dict[str, Any]]:
     """All names that `devices` gives, and the devices that are right."""
     listed = reading.mapping(("devices",), value, "`devices`")
     named = listed if listed else DEFAULT_DEVICES
@@ -199,7 +201,8 @@ def _read_objectives(reading: Reading, value: Any, devices: Sequence[str]) -> tu
     return tuple(sorted(found, key=lambda o: (o.metric not in QUALITIES, o.name)))  # a stored config is sorted too
 
 
-def _read_limits(reading: Reading, value: Any, devices: Sequence[str]) -> dict[str, float]:
+def read_limits(reading: Reading, value: Any, devices: Sequence[str]) -> dict[str, float]:
+    """Positive numbers by metric; what is wrong is left out."""
     limits: dict[str, float] = {}
     for name, text in (reading.mapping(("limits",), value, "`limits`") or {}).items():
         path: KeyPath = ("limits", name)
@@ -231,15 +234,18 @@ def _read_metric(
     return None
 
 
-def _read_compress(reading: Reading, value: Any) -> tuple[Any, tuple[tuple[str, Step], ...]]:
-    tree = dict(reading.mapping(("compress",), value, "`compress`") or {})
+def read_compress(
+    reading: Reading, value: Any, at: KeyPath = ("compress",), fixed: Sequence[str] = ()
+) -> tuple[Any, tuple[tuple[str, Step], ...]]:
+    """The budget and the steps. fixed: fields of Compress that have no meaning here."""
+    tree = dict(reading.mapping(at, value, "`compress`") or {})
     listed = tree.pop("steps", [])
     if not isinstance(listed, list):
-        reading.wrong(("compress", "steps"), f"`steps` must be a list, got {shown(listed)}")
+        reading.wrong((*at, "steps"), f"`steps` must be a list, got {shown(listed)}")
         listed = []
     steps = []
     for index, entry in enumerate(listed):
-        path: KeyPath = ("compress", "steps", index)
+        path: KeyPath = (*at, "steps", index)
         if isinstance(entry, str):
             entry = {entry: {}}
         if not isinstance(entry, dict) or len(entry) != 1:
@@ -252,7 +258,7 @@ def _read_compress(reading: Reading, value: Any) -> tuple[Any, tuple[tuple[str, 
         step = reading.instance((*path, name), fields, make, f"step {name!r}") if make else None
         if step is not None:
             steps.append((name, step))
-    return reading.instance(("compress",), tree, Compress, "`compress`"), tuple(steps)
+    return reading.instance(at, tree, Compress, "`compress`", fixed), tuple(steps)
 
 
 def _read_export(reading: Reading, value: Any) -> tuple[str, ...]:

@@ -1,18 +1,15 @@
 """The main loop: a space, a supernet, a search, a measured front, and the files to ship."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from compress.memory import keep_freed_memory
 from search.baselines import random_baseline
 from search.config import StudyConfig
-from search.errors import Infeasible, Interrupted, TooManyFailures
+from search.errors import Infeasible, TooManyFailures
 from search.fronts import measured_front, spread
 from search.ledger import Ledger
 from search.measuring import SCREENING, SHIPPING
 from search.screen import screen
 from search.sharing import load_weights, train_supernet
+from search.stages import stage, state_on_leaving
 from search.study import Study, open_study
 from search.supernet import Supernet, build_supernet
 from search.teacher import train_teacher
@@ -27,12 +24,12 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
     """
     keep_freed_memory()
     study = open_study(config, ledger, watch or Watch(quiet=True))
-    with _state_on_leaving(study), study.watch.interruptible():
+    with state_on_leaving(study), study.watch.interruptible():
         if study.record.state == "done":
             return study
-        with _stage(study, "supernet"):
+        with stage(study, "supernet"):
             supernet = trained_supernet(study)
-        with _stage(study, "search", config.search.trials):
+        with stage(study, "search", config.search.trials):
             while study.has_budget():
                 study.watch.check()
                 proposal = study.proposer.propose(len(study.of("search")))
@@ -40,13 +37,13 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
                 study.add(trial)  # our rows first, then Optuna's memory
                 study.proposer.tell(proposal, trial.values if trial.state == "done" else None)
                 _after(study)
-        with _stage(study, "baseline", config.search.trials):
+        with stage(study, "baseline", config.search.trials):
             random_baseline(study, supernet)
         left = max(2, config.search.exports - study.exports)
-        with _stage(study, "front", left):
+        with stage(study, "front", left):
             front = measured_front(study, "search", SHIPPING, left - left // 3)  # nothing enters the front unmeasured
             random_front = measured_front(study, "random", SCREENING, left // 3)
-        with _stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
+        with stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
             teacher = train_teacher(study, supernet)
             for trial in spread(study, front, config.compress.keep):
                 develop_winner(trial, supernet, teacher, study)
@@ -99,45 +96,3 @@ def _after(study: Study) -> None:
     if len(trials) >= 10 and len(failures) > len(trials) / 2:
         raise TooManyFailures(f"{len(failures)} of {len(trials)} trials failed, the last with: {failures[-1].error}")
     study.watch.advance(len(trials), f"{len(trials)} trials, {study.exports} measured")
-
-
-@contextmanager
-def _stage(study: Study, name: str, total: float = 1.0) -> Iterator[None]:
-    study.ledger.set_stage(study.id, name)
-    began = time.monotonic()
-    with study.watch.stage(name, total):
-        yield
-    study.seconds[name] = time.monotonic() - began
-
-
-@contextmanager
-def _state_on_leaving(study: Study) -> Iterator[None]:
-    """Whatever ends the run, the row says so, and scratch files are gone."""
-    import shutil
-
-    try:
-        yield
-        if study.record.state != "done":  # else it was done before, and nothing was worked on
-            _tell_cost(study)
-    except (Interrupted, KeyboardInterrupt):
-        study.ledger.set_state(study.id, "paused")
-        raise
-    except BaseException as error:
-        study.event("failed", f"{type(error).__name__}: {error}", level="error")
-        study.ledger.set_state(study.id, "failed")
-        raise
-    finally:
-        shutil.rmtree(study.folder, ignore_errors=True)
-
-
-def _tell_cost(study: Study) -> None:
-    peak_mb = _peak_memory_mb()
-    seconds = {name: round(value, 1) for name, value in study.seconds.items()}
-    cost = {"seconds": seconds, "peak_mb": peak_mb}
-    study.event("finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", cost)
-
-
-def _peak_memory_mb() -> float:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -22,6 +22,7 @@ from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
 from search.hand_made import hand_made
 from search.study import Study, architecture_record
+from search.workplace import Workplace
 from spaces.architecture import Architecture
 from spaces.network import build
 
@@ -58,7 +59,7 @@ def measure_architecture(arch: Architecture, device: str, study: Study, exporter
     return measurement
 
 
-def measure_file(path: Path, device: str, study: Study, sessions: int = SCREENED) -> Measurement:
+def measure_file(path: Path, device: str, study: Workplace, sessions: int = SCREENED) -> Measurement:
     """Measure a file beside the reference, unless this very file was measured on this very device before, in as many
     sessions. One session of a network of 0.1 ms takes about 0.1 s; its interval admits that another would differ."""
     spec = study.config.devices[device]
@@ -80,7 +81,7 @@ def anchored(found: Measurement, anchor_ms: float | None) -> Measurement:
     return replace(found, value=value, low=low, high=high, details=details)
 
 
-def reference_latency_ms(device: str, study: Study) -> float | None:
+def reference_latency_ms(device: str, study: Workplace) -> float | None:
     """The quiet latency of the study's reference network on a device: the least of five sessions, measured once and
     kept in the database. None where the device does not compare with a reference (a simulated one)."""
     spec = study.config.devices[device]
@@ -96,17 +97,19 @@ def reference_latency_ms(device: str, study: Study) -> float | None:
     return known.value
 
 
-def describe_device(study: Study, device: str) -> None:
+def describe_device(study: Workplace, device: str) -> None:
     """Write what a device is, so that its measurements can point to it."""
     spec = study.config.devices[device]
     kind = next(name for name, entry in DEVICES.items() if isinstance(spec, entry))  # type: ignore[arg-type]
     study.ledger.add_device(fingerprint_of(spec), device, kind, spec.fingerprint())
 
 
-def reference_file(study: Study) -> Path:
-    """The file that every measurement is made beside: the hand-made network of the space, exported once a run."""
+def reference_file(study: Workplace) -> Path:
+    """The file that every measurement is made beside: the hand-made network of the space, exported once a run.
+    `search compress` has laid its own there: the network as it was given."""
     path = study.folder / "reference.onnx"
     if not path.exists():
+        assert isinstance(study, Study)
         _export(hand_made(study.space), SCREENING, path, study)
     return path
 

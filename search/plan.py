@@ -3,8 +3,10 @@
 import random
 import time
 
+from compress.given import short_name
 from search.config import StudyConfig
 from search.limits import exact_values, excess, feasible_sample
+from search.recipe_config import RecipeConfig
 from spaces.counts import count
 from spaces.network import build
 from spaces.space import sample, size
@@ -13,8 +15,11 @@ SAMPLES = 200
 STEP_S = 1.0  # exporting, evaluating and measuring one network, with the first export that loads the exporter shared
 
 
-def headline(config: StudyConfig, db: str) -> str:
+def headline(config: StudyConfig | RecipeConfig, db: str) -> str:
     """One line at the start of a run."""
+    if isinstance(config, RecipeConfig):
+        steps = " -> ".join(name for name, _ in config.steps)
+        return f"study {config.study}   {short_name(config.model)}   {steps}   judged on {config.device}   {db}"
     objectives = ", ".join(f"{o.name} {o.direction}" for o in config.objectives)
     return f"study {config.study}   {objectives}   {config.search.trials} trials with {config.search.sampler}   {db}"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from search.recorded import Event
 from search.records import StudyRecord
-from search.watch import STAGES
+from search.watch import STAGES, TITLES
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ def progress_of(study: StudyRecord, newest: Event | None) -> Progress:
     data = newest.data if newest else {}
     is_over = study.state == "done" or study.stage == "done"
     stage = str(data.get("stage") or study.stage)
-    names = list(STAGES)
+    names = ["compress"] if "model" in study.config else list(STAGES)
     if study.stage in names and (stage not in names or names.index(study.stage) > names.index(stage)):
         stage, data = study.stage, {}  # the stage was entered after the newest row
     done, total = float(data.get("done", 0.0)), float(data.get("total", 0.0))
     share = 1.0 if is_over else min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
-    title = "Done" if is_over else STAGES.get(stage, stage or "Not begun")
+    title = "Done" if is_over else TITLES.get(stage, stage or "Not begun")
     at = len(names) if is_over else names.index(stage) if stage in names else 0
-    stages = tuple((STAGES[name], 1.0 if i < at else share if i == at else 0.0) for i, name in enumerate(names))
+    stages = tuple((TITLES[name], 1.0 if i < at else share if i == at else 0.0) for i, name in enumerate(names))
     return Progress(stage, title, done, total, share, stages, _sentence(study.state, title, done, total))
 
 

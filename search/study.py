@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
+from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
 from search.config import StudyConfig
 from search.device_prior import DeviceTable
@@ -23,11 +25,11 @@ from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
 from search.objectives import minimised
 from search.predictors import LatencyModel
 from search.propose import Proposer
-from search.records import ArchitectureRecord, StudyRecord, TrialRecord
+from search.records import ArchitectureRecord, StudyRecord, TrialRecord, VariantRecord
 from search.transfer import FEW, best_model
 from search.watch import Watch
+from search.weights import stored_network
 from spaces.architecture import Architecture
-from spaces.counts import count
 from spaces.features import features
 from spaces.space import SearchSpace
 from spaces.tasks import Data
@@ -67,6 +69,15 @@ class Study:
         named = [objective.device for objective in self.config.objectives if objective.device]
         named += [name.partition("@")[2] for name in self.config.limits if "@" in name]
         return list(dict.fromkeys(named)) or list(self.config.devices)[:1]
+
+    @property
+    def seed(self) -> int:
+        """Of everything drawn."""
+        return self.config.search.seed
+
+    def network_of(self, record: VariantRecord) -> nn.Module:
+        """A recorded variant's network with its weights, rebuilt from its architecture."""
+        return stored_network(self.ledger.store, record)
 
     def of(self, origin: str) -> list[TrialRecord]:
         """Finished trials of one origin, by number."""
@@ -182,9 +193,9 @@ def _restore(study: Study) -> None:
     study.exports = len({key[0] for key in study.measured})
 
 
-def architecture_record(arch: Architecture) -> ArchitectureRecord:
-    """The row of an architecture, with its exact counts."""
-    counts = count(arch)
+def architecture_record(arch: Description) -> ArchitectureRecord:
+    """The row of an architecture, or of a network of the user's, with its exact counts."""
+    counts = counts_of(arch)
     return ArchitectureRecord(arch.id, arch.to_json(), counts.params, counts.macs, counts.peak_bytes)
 
 

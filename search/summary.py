@@ -254,9 +254,9 @@ def _predictions(recorded: Recorded) -> dict[str, tuple[tuple[Quantity, Quantity
 @lru_cache(maxsize=4096)
 def describe(architecture_json: str) -> str:
     """One line for people; an architecture of blocks that are not installed here is described by nothing but that."""
-    from spaces.architecture import Architecture  # brings torch, which a list of studies does not need
+    from compress.foreign import description_of  # brings torch, which a list of studies does not need
 
     try:
-        return Architecture.from_json(architecture_json).describe()
+        return description_of(architecture_json).describe()
     except (ValueError, KeyError, TypeError):
         return "(blocks that are not installed here)"

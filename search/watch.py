@@ -19,6 +19,7 @@ STAGES = {
     "front": "Measured front",
     "winners": "Winners",
 }
+TITLES = STAGES | {"compress": "Compress"}  # the one stage of `search compress`
 
 
 class Watch:
@@ -42,14 +43,14 @@ class Watch:
         self._last_line = self._began
         if self.note:
             self.note(name, 0.0, total)
-        with self._shown(STAGES.get(name, name), total):
+        with self._shown(TITLES.get(name, name), total):
             yield
             self.advance(total, "done")
         if self.note:
             self.note(name, total, total)
         if not self._quiet and not sys.stderr.isatty():
             print(
-                f"{STAGES.get(name, name)}: done in {time.monotonic() - self._began:.0f} s", file=sys.stderr, flush=True
+                f"{TITLES.get(name, name)}: done in {time.monotonic() - self._began:.0f} s", file=sys.stderr, flush=True
             )
 
     @contextmanager
@@ -80,7 +81,7 @@ class Watch:
             share = max(done / self._total, 1e-6)
             left_s = (now - self._began) * (1 - share) / share
             print(
-                f"{STAGES.get(self._stage, self._stage)}: {share:.0%}, {left_s:.0f} s left  {text}",
+                f"{TITLES.get(self._stage, self._stage)}: {share:.0%}, {left_s:.0f} s left  {text}",
                 file=sys.stderr,
                 flush=True,
             )

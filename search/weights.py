@@ -10,8 +10,8 @@ from spaces.windows import extract
 
 
 def weights_bytes(network: nn.Module) -> bytes:
-    """All parameters and buffers in the safetensors format."""
-    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in network.state_dict().items()})
+    """All parameters and buffers in the safetensors format; one that has two names is written twice."""
+    return safetensors.torch.save({name: tensor.clone().contiguous() for name, tensor in network.state_dict().items()})
 
 
 def stored_network(store: Store, record: VariantRecord) -> nn.Module:

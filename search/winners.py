@@ -12,6 +12,7 @@ from compress.apply import NOISE, Attempt, Budget, Findings, apply, find
 from compress.context import Context
 from compress.evaluate import evaluate_file
 from compress.measurement import Measurement, exact
+from compress.onnx_file import OnnxFile
 from compress.recipe import STEPS, Step
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
@@ -21,7 +22,8 @@ from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRec
 from search.screen import evaluations, extract_calibrated
 from search.study import Study, architecture_record
 from search.supernet import Supernet
-from search.weights import stored_network, weights_bytes
+from search.weights import weights_bytes
+from search.workplace import Workplace
 from spaces.architecture import Architecture
 from spaces.network import build
 
@@ -63,7 +65,7 @@ class Chain:
 
     def __init__(
         self,
-        study: Study,
+        study: Workplace,
         role: Role,
         name: Mapping[str, Any],
         trial_id: int | None,
@@ -76,11 +78,17 @@ class Chain:
             study.data,
             teacher[0] if teacher else None,
             study.folder,
-            study.config.search.seed,
+            study.seed,
+            progress=self._progress,
             before_step=study.watch.check,
             graphs=study.graphs,
         )
         self.teacher = teacher[1] if teacher else None
+        self.done = study.watch.done
+
+    def _progress(self, share: float, text: str) -> None:
+        """How far the step at work is, of the whole stage."""
+        self.study.watch.advance(self.done + min(share, 0.99), text)
 
     def run(self, step: str, start: Any, config: Mapping[str, Any], recipe: Sequence[tuple[str, Step]]) -> None:
         """Record the start and every step of the recipe, going on after what is recorded."""
@@ -104,7 +112,8 @@ class Chain:
         budget = Budget(self.study.config.compress.max_drop, limits)
         left = recipe[max(0, len(known) - 1) :]
         for attempt in apply(left, variant, findings, self.context, self._measure, budget):
-            self.study.watch.advance(self.study.watch.done + 1, f"{attempt.step}: {attempt.verdict}")
+            self.done += 1
+            self.study.watch.advance(self.done, f"{attempt.step}: {attempt.verdict}")
             number = self._record(attempt, variant, kept_ids[-1])
             if attempt.verdict == "accepted" and attempt.variant is not None:
                 variant = attempt.variant
@@ -146,8 +155,11 @@ class Chain:
         artifacts: tuple[ArtifactRecord, ...] = ()
         rows: dict[str, Any] = {}
         if findings is not None:
-            weights = study.ledger.add_artifact(study.id, weights_bytes(variant.network), "safetensors", attempt.step)
-            model = study.ledger.add_artifact(study.id, findings.path, "onnx", attempt.step, parents=(weights,))
+            if not isinstance(variant.network, OnnxFile):  # of which the file is all there is
+                content = weights_bytes(variant.network)
+                weights = study.ledger.add_artifact(study.id, content, "safetensors", attempt.step)
+            made_of = (weights,) if weights else ()
+            model = study.ledger.add_artifact(study.id, findings.path, "onnx", attempt.step, parents=made_of)
             rows = {
                 "evaluations": evaluations(findings.quality, "validation", "exported"),
                 "measurements": self._costs(findings, model),
@@ -172,7 +184,7 @@ class Chain:
         )
 
 
-def ship(study: Study) -> VariantRecord | None:
+def ship(study: Workplace) -> VariantRecord | None:
     """Choose what the user gets, read the test part, and write its numbers beside the baselines'.
 
     None if no variant that was developed is within the limits.
@@ -206,7 +218,7 @@ def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[
     return [v for v in reversed(same) if v.precision != shipped.precision][:1]
 
 
-def _read_test(study: Study, records: Sequence[VariantRecord]) -> None:
+def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
     if any(e.split == "test" for record in records for e in record.evaluations):
         return
     test = study.data.read_test()
@@ -217,7 +229,7 @@ def _read_test(study: Study, records: Sequence[VariantRecord]) -> None:
         study.ledger.record_evaluations(study.id, record, evaluations(quality, "test", "exported"))
 
 
-def within_limits(study: Study, record: VariantRecord) -> bool:
+def within_limits(study: Workplace, record: VariantRecord) -> bool:
     """No limit of the study is broken by this variant's own numbers."""
     found = {m.metric: m.value for m in record.measurements}
     return all(found.get(name.partition("@")[0], 0.0) <= limit for name, limit in study.config.limits.items())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from torch import nn
 
@@ -26,6 +27,7 @@ class Quantize:
     method: str = "minmax"
     agreement: float = 0.99
     check: int = 256
+    acts_on_file: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.kind not in QUANTIZERS.names():

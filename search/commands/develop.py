@@ -1,5 +1,6 @@
 """Commands that run a study: launch, resume, validate."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from search.errors import ConfigError, DeviceError, Interrupted, LatheError
 if TYPE_CHECKING:
     from search.config import StudyConfig
     from search.ledger import Ledger
+    from search.recipe_config import RecipeConfig
+    from search.watch import Watch
 
 Space = Annotated[Path, typer.Argument(help="Space file, e.g. studies/digits/space.yaml.")]
 Overrides = Annotated[
@@ -32,7 +35,7 @@ def launch(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Run the study of a space file from the space to the exported network. The same file resumes the same study."""
-    with _explained():
+    with explained():
         from search.config import read_config
 
         config = read_config(space, override or [])
@@ -41,7 +44,7 @@ def launch(
 
             print_plan(config)
             return
-        _run(config, db, quiet)
+        run_study(config, db, quiet)
 
 
 def resume(
@@ -50,13 +53,14 @@ def resume(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Go on with a study where it stopped: after Ctrl-C, a crash or a kill. Finished trials are not repeated."""
-    with _explained():
+    with explained():
         from search.config import config_of
         from search.ledger import Ledger
+        from search.recipe_config import is_recipe, recipe_of
 
         with Ledger.open(db, create=False) as ledger:
             tree = dict(ledger.study(study).config)
-        _run(config_of(tree, study), db, quiet)
+        run_study((recipe_of if is_recipe(tree) else config_of)(tree, study), db, quiet)
 
 
 def certify(
@@ -88,7 +92,7 @@ def certify(
 
 def validate(space: Space, override: Overrides = None) -> None:
     """Check a space file, load its data and build random networks of it; says everything that is wrong at once."""
-    with _explained():
+    with explained():
         from search.config import read_config
         from search.plan import check_space
 
@@ -96,7 +100,8 @@ def validate(space: Space, override: Overrides = None) -> None:
         print(check_space(config))
 
 
-def _run(config: "StudyConfig", db: str, quiet: bool) -> None:
+def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bool = False) -> None:
+    """Run or resume, then tell what came out."""
     from search.ledger import Ledger
     from search.plan import headline
     from search.watch import Watch
@@ -110,25 +115,37 @@ def _run(config: "StudyConfig", db: str, quiet: bool) -> None:
             if _is_done(ledger, config):
                 watch.say("This study is done; nothing is repeated. To run it anew:  -o study=ANOTHER-NAME")
             else:
-                from search.launch import launch as run
-
-                run(config, ledger, watch)
+                _work(config, ledger, watch)
     except (Interrupted, KeyboardInterrupt) as stop:
         message = f"study {config.study!r} is paused; nothing finished is lost. Go on with:"
         raise Interrupted(f"{message}  search resume {config.study}{suffix}") from stop
-    if not quiet:
+    if as_json or not quiet:
         from search.database import connect
         from search.recorded import read_recorded
-        from search.telling import study_text
+        from search.telling import study_text, study_tree
 
-        print(study_text(read_recorded(connect(db, read_only=True), config.study)))
+        recorded = read_recorded(connect(db, read_only=True), config.study)
+        print(json.dumps(study_tree(recorded)) if as_json else study_text(recorded))
         watch.say(
             f"\n{time.monotonic() - began:.0f} s. Next:  search report {config.study}{suffix}   "
             f"search export {config.study} --out DIR{suffix}   search dashboard{suffix}"
         )
 
 
-def _is_done(ledger: "Ledger", config: "StudyConfig") -> bool:
+def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch") -> None:
+    from search.recipe_config import RecipeConfig
+
+    if isinstance(config, RecipeConfig):
+        from search.compressing import compress_given
+
+        compress_given(config, ledger, watch)
+    else:
+        from search.launch import launch as run
+
+        run(config, ledger, watch)
+
+
+def _is_done(ledger: "Ledger", config: "StudyConfig | RecipeConfig") -> bool:
     """The same study was run to its end: known without loading its data."""
     from search.records import digest
 
@@ -137,7 +154,7 @@ def _is_done(ledger: "Ledger", config: "StudyConfig") -> bool:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Errors of the other rooms, which know nothing of exit codes, as errors of the command line."""
     try:
         yield

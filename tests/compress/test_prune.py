@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from compress.context import Context
-from compress.prune.channels import Prune, importance, kept_units, prune
+from compress.prune.channels import Prune, kept_units, prune
 from compress.prune.dimensions import Axis, Dimension, axes, dimensions, ordered, shortened
+from compress.prune.importance import importance
 from compress.recipe import StepError
 from compress.variant import Variant
 from spaces.architecture import Architecture, Stage
@@ -149,6 +150,7 @@ def test_the_step_gives_a_trained_smaller_network_and_leaves_the_first_alone(tmp
     state = {name: tensor.clone() for name, tensor in before.network.state_dict().items()}
     step = Prune(ratio=0.5, width=True, epochs=4, batch=32, lr=0.05)
     after = step(before, Context(data, None, tmp_path))
+    assert isinstance(after.arch, Architecture)
     assert [d.units for d in dimensions(after.arch)] == [1, 32, 2]
     shapes = {name: tensor.shape for name, tensor in after.network.state_dict().items()}
     assert shapes == {name: tensor.shape for name, tensor in build(after.arch).state_dict().items()}
@@ -173,7 +175,7 @@ def test_what_cannot_be_pruned_says_why(tmp_path: Path) -> None:
         ("ratio", 1.5, r"`ratio` must be in \(0, 1\), got 1.5. Write 0.5 to halve the channels."),
         ("ratio", 0, "got 0"),
         ("ratio", 1, "got 1"),
-        ("importance", "taylor", "`importance` must be 'magnitude', got 'taylor'"),
+        ("importance", "hessian", "`importance` must be one of magnitude, taylor, bn, got 'hessian'"),
         ("multiple", 0, "`multiple` must be positive, got 0"),
         ("epochs", 0, "`epochs` must be positive"),
     ],

@@ -19,7 +19,7 @@ HOMES = {
     "triton": {"kernels"},
 }
 # The name that is imported, where it is not the name of the distribution.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "ruamel": "ruamel.yaml"}
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "torch_pruning": "torch-pruning", "ruamel": "ruamel.yaml"}
 
 
 def modules() -> Iterator[Path]:
@@ -47,7 +47,7 @@ def imported(file: Path) -> set[str]:
 def declared() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["dashboard"], *extras["postgres"], *extras["qat"], *extras["openvino"]]
+    lines = [*project["dependencies"], *(line for name, extra in extras.items() if name != "dev" for line in extra)]
     return {re.split(r"[\s\[<>=!~;]", line)[0].lower() for line in lines}
 
 

@@ -1,0 +1,138 @@
+"""A user's model by name: `my.onnx`, `package.module:attribute` or `file.py:attribute`."""
+
+import copy
+import importlib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compress.foreign import Foreign, foreign_of
+from compress.onnx_file import OnnxFile, foreign_file
+from spaces.registry import nearest
+from spaces.tasks import Data
+
+
+class GivenError(ValueError):
+    """A model that cannot be loaded or does not fit the data; the message says what and what to write instead."""
+
+
+def load_given(source: str) -> nn.Module:
+    """The network that `source` names, float32 on the processor, in eval mode.
+
+    An attribute is an nn.Module, or is called without arguments and returns one. Raises: GivenError.
+    """
+    if source.endswith(".onnx"):
+        if not Path(source).is_file():
+            raise GivenError(f"there is no file {source}.{_beside(source, '*.onnx')}")
+        return OnnxFile(Path(source))
+    where, colon, attribute = source.rpartition(":")
+    if not colon or not where or not attribute:
+        raise GivenError(f"a model is my.onnx, module:attribute or file.py:attribute, got {source!r}.")
+    network = _attribute(_module(where), where, attribute)
+    if not isinstance(network, nn.Module) and callable(network):
+        try:
+            network = network()
+        except Exception as error:  # the user's code may raise anything
+            raise GivenError(f"{source} raised {type(error).__name__}: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise GivenError(f"{source} is a {type(network).__name__}, not a torch.nn.Module or a function returning one.")
+    try:
+        return copy.deepcopy(network).cpu().float().eval().requires_grad_(True)
+    except Exception as error:
+        raise GivenError(f"{source} cannot be copied: {type(error).__name__}: {error}") from error
+
+
+def describe_given(network: nn.Module, source: str, data: Data) -> Foreign:
+    """The network's description, after trying it on two images. Raises: GivenError: if it does not fit the data."""
+    name = short_name(source)
+    if isinstance(network, OnnxFile):
+        return foreign_file(network, name, data.input_shape, len(data.classes))
+    classes = answers(network, name, data)
+    if classes != len(data.classes):
+        raise GivenError(f"{name} puts out {classes} classes, the data has {len(data.classes)}. Give it such a head.")
+    return foreign_of(network, name, data.input_shape, len(data.classes))
+
+
+def answers(network: nn.Module, name: str, data: Data) -> int:
+    """How many logits the network puts out for images of the data. Raises: GivenError: if it does not take them."""
+    x = data.normalise(data.validation.x[:2])
+    try:
+        with torch.no_grad():
+            logits = network(x)
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0][:200]
+        raise GivenError(
+            f"{name} does not take images of shape {data.input_shape}: {type(error).__name__}: {first}"
+        ) from error
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
+        found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise GivenError(f"{name} must return logits of shape (images, classes), got {found} for {len(x)} images.")
+    return logits.shape[1]
+
+
+def short_name(source: str) -> str:
+    """Without the folder: the same model has one name wherever it lies."""
+    where, colon, attribute = source.rpartition(":")
+    return f"{Path(where).name}:{attribute}" if colon and where.endswith(".py") else Path(source).name
+
+
+def absolute(source: str, folder: Path) -> str:
+    """The source with the path of its file made absolute; a module's name stays."""
+    where, colon, attribute = source.rpartition(":")
+    if source.endswith(".onnx"):
+        return str((folder / Path(source).expanduser()).resolve())
+    if colon and where.endswith(".py"):
+        return f"{(folder / Path(where).expanduser()).resolve()}:{attribute}"
+    return source
+
+
+def _module(where: str) -> ModuleType:
+    if not where.endswith(".py"):
+        if "" not in sys.path:
+            sys.path.insert(0, "")  # as `python -m` does: a module in the current folder is found
+        try:
+            return importlib.import_module(where)
+        except Exception as error:
+            hint = " A file is written file.py:attribute." if isinstance(error, ModuleNotFoundError) else ""
+            raise GivenError(f"module {where!r} cannot be imported: {type(error).__name__}: {error}.{hint}") from error
+    path = Path(where)
+    if not path.is_file():
+        raise GivenError(f"there is no file {where}.{_beside(where, '*.py')}")
+    sys.path.insert(0, str(path.resolve().parent))  # its neighbours are its own to import
+    spec = importlib.util.spec_from_file_location(f"lathe_given_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise GivenError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
+
+
+def _attribute(module: ModuleType, where: str, attribute: str) -> Any:
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        own = [n for n, v in vars(module).items() if isinstance(v, nn.Module) or _is_own_function(v, module)]
+        close = nearest(attribute, own)
+        hint = f"Did you mean {close!r}?" if close else f"It has: {', '.join(own) or 'no function and no network'}."
+        raise GivenError(f"{where} has no {attribute!r}. {hint}") from None
+
+
+def _is_own_function(value: Any, module: ModuleType) -> bool:
+    return (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == module.__name__
+
+
+def _beside(path: str, pattern: str) -> str:
+    folder = Path(path).parent
+    close = nearest(Path(path).name, [p.name for p in folder.glob(pattern)]) if folder.is_dir() else None
+    return f" Did you mean {str(folder / close)!r}?" if close else ""

@@ -1,0 +1,40 @@
+"""What surrounds the work of a study: its stages, and the state it is left in."""
+
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from search.errors import Interrupted
+from search.workplace import Workplace
+
+
+@contextmanager
+def stage(study: Workplace, name: str, total: float = 1.0) -> Iterator[None]:
+    """Say what the study is doing until the block ends, and how long it took."""
+    study.ledger.set_stage(study.id, name)
+    began = time.monotonic()
+    with study.watch.stage(name, total):
+        yield
+    study.seconds[name] = time.monotonic() - began
+
+
+@contextmanager
+def state_on_leaving(study: Workplace) -> Iterator[None]:
+    """Whatever ends the run, the row says so, and scratch files are gone."""
+    try:
+        yield
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        seconds = {name: round(value, 1) for name, value in study.seconds.items()}
+        cost = {"seconds": seconds, "peak_mb": peak_mb}
+        study.event("finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", cost)
+    except (Interrupted, KeyboardInterrupt):
+        study.ledger.set_state(study.id, "paused")
+        raise
+    except BaseException as error:
+        study.event("failed", f"{type(error).__name__}: {error}", level="error")
+        study.ledger.set_state(study.id, "failed")
+        raise
+    finally:
+        shutil.rmtree(study.folder, ignore_errors=True)
