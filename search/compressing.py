@@ -19,6 +19,7 @@ from compress.evaluate import evaluate_file
 from compress.export import ExportError
 from compress.foreign import Foreign, rebuilt
 from compress.given import GivenError, answers, describe_given, load_given, short_name
+from compress.memory import keep_freed_memory
 from compress.onnx_file import OnnxFile
 from compress.prune.foreign import EXTRA
 from compress.variant import Variant
@@ -83,6 +84,7 @@ def compress_given(config: RecipeConfig, ledger: Ledger, watch: Watch) -> None:
     Nothing is written before the model was loaded, tried, exported and run. Raises: ConfigError: a model, teacher or
     data that do not fit. LatheError with its exit code otherwise; Interrupted leaves the study paused.
     """
+    keep_freed_memory()
     if any(name == "prune" for name, _ in config.steps) and find_spec("torch_pruning") is None:
         raise NotFound(EXTRA)
     data = config.load_data()

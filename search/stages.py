@@ -25,10 +25,8 @@ def state_on_leaving(study: Workplace) -> Iterator[None]:
     """Whatever ends the run, the row says so, and scratch files are gone."""
     try:
         yield
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        seconds = {name: round(value, 1) for name, value in study.seconds.items()}
-        cost = {"seconds": seconds, "peak_mb": peak_mb}
-        study.event("finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", cost)
+        if study.record.state != "done":  # else it was done before, and nothing was worked on
+            _tell_cost(study)
     except (Interrupted, KeyboardInterrupt):
         study.ledger.set_state(study.id, "paused")
         raise
@@ -38,3 +36,10 @@ def state_on_leaving(study: Workplace) -> Iterator[None]:
         raise
     finally:
         shutil.rmtree(study.folder, ignore_errors=True)
+
+
+def _tell_cost(study: Workplace) -> None:
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds = {name: round(value, 1) for name, value in study.seconds.items()}
+    cost = {"seconds": seconds, "peak_mb": peak_mb}
+    study.event("finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", cost)

@@ -80,8 +80,9 @@ class Watch:
             self._last_line = now
             share = max(done / self._total, 1e-6)
             left_s = (now - self._began) * (1 - share) / share
+            left = f"{left_s:.0f} s left" if share > 0.01 else "just begun"
             print(
-                f"{TITLES.get(self._stage, self._stage)}: {share:.0%}, {left_s:.0f} s left  {text}",
+                f"{TITLES.get(self._stage, self._stage)}: {share:.0%}, {left}  {text}",
                 file=sys.stderr,
                 flush=True,
             )

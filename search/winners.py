@@ -11,6 +11,7 @@ from torch import nn
 from compress.apply import NOISE, Attempt, Budget, Findings, apply, find
 from compress.context import Context
 from compress.evaluate import evaluate_file
+from compress.foreign import description_of
 from compress.measurement import Measurement, exact
 from compress.onnx_file import OnnxFile
 from compress.recipe import STEPS, Step
@@ -132,8 +133,7 @@ class Chain:
     def _loaded(self, record: VariantRecord) -> Variant:
         """A recorded variant with its weights."""
         assert record.architecture is not None
-        arch = Architecture.from_json(record.architecture.json)
-        network = stored_network(self.study.ledger.store, record)
+        arch, network = description_of(record.architecture.json), self.study.network_of(record)
         if record.precision == "float32":
             return Variant(arch, network)
         settings = {key: value for key, value in record.config.items() if key != "name"}

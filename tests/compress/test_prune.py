@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from compress.context import Context
 from compress.prune.channels import Prune, kept_units, prune
 from compress.prune.dimensions import Axis, Dimension, axes, dimensions, ordered, shortened
-from compress.prune.importance import importance
+from compress.prune.importance import gradients, importance
 from compress.recipe import StepError
 from compress.variant import Variant
 from spaces.architecture import Architecture, Stage
@@ -157,6 +157,30 @@ def test_the_step_gives_a_trained_smaller_network_and_leaves_the_first_alone(tmp
     right = run(after.network).argmax(1) == data.validation.y
     assert right.float().mean() > 0.9 and not after.network.training
     assert all(torch.equal(state[name], tensor) for name, tensor in before.network.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["taylor", "bn"])
+def test_other_importances_find_the_dead_channels_too(kind: str) -> None:
+    """Hidden channels whose BatchNorm factor is zero neither weigh nor change the loss."""
+    data, arch = toy_data(), arch_of(MBConv(expand=2))
+    network = network_of(arch).eval()
+    tensors = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    (hidden,) = [d for d in dimensions(arch) if d.name == "hidden"]
+    found = axes(arch, hidden)
+    dead = torch.arange(0, hidden.units, 2)
+    for axis in found:
+        if axis.tensor.endswith((".weight", ".bias")) and tensors[axis.tensor].ndim == 1:
+            tensors[axis.tensor][dead] = 0
+    network.load_state_dict(tensors)
+    worth = importance(tensors, found, hidden.units, kind, gradients(network, data))
+    alive = torch.ones(hidden.units, dtype=torch.bool)
+    alive[dead] = False
+    assert worth[dead].max() == 0 < worth[alive].sum()  # some living ones are never above zero on these images
+    if kind == "bn":
+        assert worth[alive].min() > 0
+    smaller, reordered = prune(arch, tensors, 0.5, kind=kind, slopes=gradients(network, data))
+    if kind == "bn":
+        torch.testing.assert_close(run(extract(reordered, smaller)), run(network), rtol=1e-5, atol=1e-5)
 
 
 def test_what_cannot_be_pruned_says_why(tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from search import cli
 from search.ledger import Ledger
+from tests.search.command_line import Call, Said
 from tests.search.finished_study import Finished, run_to_the_end
 
 SETTINGS = "-c listen_addresses='' -c fsync=off -c unix_socket_directories="
@@ -68,3 +71,20 @@ def _server_user() -> str | None:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:
         pytest.skip("PostgreSQL does not run as root, and there is no user `postgres`")
+
+
+@pytest.fixture
+def search(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """`search ...` in this process, from the entry point of the console script on."""
+
+    def call(*arguments: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["search", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 0
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return call

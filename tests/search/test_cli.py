@@ -3,69 +3,19 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import typer
 
 from search import cli
+from tests.search.command_line import Call, is_one_message, process
 from tests.search.finished_study import TINY, Finished
 
 GROUP = typer.main.get_command(cli.app)
 COMMANDS = sorted(GROUP.commands)  # type: ignore[attr-defined]
 READING = ("status", "top", "show", "report", "export")
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a call left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
-@pytest.fixture
-def search(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    """`search ...` in this process, from the entry point of the console script on."""
-
-    def call(*arguments: str | Path) -> Said:
-        monkeypatch.setattr(sys, "argv", ["search", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else 0
-        captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
-
-    return call
-
-
-def process(*arguments: str | Path, **environ: str) -> Said:
-    """The same in a process of its own, with its output in pipes."""
-    command = [sys.executable, "-m", "search.cli", *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1", **environ}
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
-
-
-def is_one_message(said: Said, code: int, *words: str) -> None:
-    """Nothing on stdout, one message on stderr that holds the words, no traceback, and the exit code."""
-    assert said.code == code, said
-    assert said.out == ""
-    assert "Traceback" not in said.err
-    assert said.err.count("error: ") == 1, said.err
-    for word in words:
-        assert word in said.err, said.err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

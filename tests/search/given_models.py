@@ -1,0 +1,72 @@
+"""Models as a user may have them: right ones, and each kind of wrong one. Loaded by tests as a file of its own."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Residual(nn.Module):
+    """A convolutional network on digits with a shortcut, and pooling whose size is written down."""
+
+    def __init__(self, width: int = 16, classes: int = 10) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU())
+        self.conv1, self.bn1 = nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, padding=1, groups=width), nn.BatchNorm2d(width)
+        self.pool, self.head = nn.AvgPool2d(4), nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
+        return self.head(self.pool((x + y).relu()).flatten(1))
+
+
+def residual() -> nn.Module:
+    torch.manual_seed(0)
+    return Residual()
+
+
+instance = residual()
+
+
+def twelve_classes() -> nn.Module:
+    return Residual(classes=12)
+
+
+def colour() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+
+
+def linear() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+def raises() -> nn.Module:
+    raise FileNotFoundError("weights.pt is missing")
+
+
+def number() -> int:
+    return 3
+
+
+class DataDependent(nn.Module):
+    """Runs, but its graph depends on the values of the pixels: it cannot be exported."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layer(x.flatten(1))
+        return y if float(y.sum()) > 0 else -y
+
+
+class Experts(nn.Module):
+    """Stacked experts: a raw parameter of three dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 8, 3)
+        self.experts = nn.Parameter(torch.randn(4, 8, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("nc,eck->nk", self.stem(x).mean((2, 3)), self.experts)
