@@ -20,6 +20,7 @@ from compress.quantize import QUANTIZERS
 from compress.recipe import STEPS, Step
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
+from spaces.architecture import Architecture
 from spaces.blocks import BLOCKS
 from spaces.network import build
 from spaces.tasks import Data
@@ -90,5 +91,6 @@ def test_a_step_gives_a_file_that_answers_and_that_a_resumed_study_makes_again(
         assert graph_report(path)["int8_nodes"] > 0
 
     tensors = safetensors.torch.load(safetensors.torch.save(after.network.state_dict()))
+    assert isinstance(after.arch, Architecture)
     loaded = replace(after, network=extract(tensors, after.arch))
     assert file_of(loaded, Context(start.data, None, second)).read_bytes() == path.read_bytes()
