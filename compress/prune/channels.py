@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from compress.context import Context
 from compress.distill import step as distill  # the module: it and this one are both imported by compress.recipe
 from compress.foreign import Description, Foreign, foreign_of
+from compress.prune import foreign  # the module, as above
 from compress.prune.dimensions import axes, dimensions, ordered, shortened
-from compress.prune.foreign import prune_foreign
 from compress.prune.importance import IMPORTANCES, gradients, importance
 from compress.recalibrate import IMAGES, recalibrate
 from compress.recipe import STEPS, StepError
@@ -60,7 +60,7 @@ class Prune:
 
     def _smaller(self, variant: Variant, data: Data) -> tuple[Description, nn.Module]:
         if isinstance(variant.arch, Foreign):
-            network = prune_foreign(variant.network, data, self.ratio, self.multiple, self.importance)
+            network = foreign.prune_foreign(variant.network, data, self.ratio, self.multiple, self.importance)
             given = variant.arch
             return foreign_of(network, given.source, given.input_shape, given.classes), network
         slopes = gradients(variant.network, data) if self.importance == "taylor" else None

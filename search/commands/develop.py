@@ -74,7 +74,7 @@ def certify(
 
     What is trained is recorded: the same command goes on after an interruption, and more networks keep those there are.
     """
-    with _explained():
+    with explained():
         from search.certify import certify as run
         from search.config import config_of
         from search.database import connect
