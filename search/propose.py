@@ -63,7 +63,7 @@ class Proposer:
 
     def problem(self) -> Problem:
         """What a sampler may know now, beside the trials."""
-        return Problem(self.space, self.objectives, self.limits, self.weight_bytes, frozenset(self.seen))
+        return Problem(self.space, self.objectives, self.limits, self.weight_bytes, self.seen)
 
     def _make_sampler(self, seed: int) -> optuna.samplers.BaseSampler:
         with warnings.catch_warnings():  # Optuna calls samplers experimental for years

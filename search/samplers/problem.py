@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,4 +24,4 @@ class Problem:
     objectives: tuple[Objective, ...]
     limits: Mapping[str, float] = field(default_factory=dict)
     weight_bytes: int = 4
-    seen: frozenset[str] = frozenset()
+    seen: Set[str] = frozenset()

@@ -2,8 +2,8 @@
 
 Asks, checks limits and repeats, records in a fresh SQLite database and tells, in the digits space with its limits, with
 a formula instead of a supernet. Prints milliseconds a trial by the clock, median and 95th percentile, and milliseconds
-of the processor, which other programs disturb less, around several numbers of trials. For `random` every trial of the
-way there is run; for the others a study of random trials is replayed first.
+of the processor, which other programs disturb less, after several numbers of random trials. Those before the timed ones
+are replayed as on resume; the database holds the timed ones only.
 """
 
 import argparse
@@ -22,11 +22,12 @@ from search.ledger import Ledger  # noqa: E402
 from search.propose import Proposal, Proposer  # noqa: E402
 from search.records import TrialRecord  # noqa: E402
 from search.study import architecture_record  # noqa: E402
+from search.suggest import first_options, params_of  # noqa: E402
 from spaces.counts import count  # noqa: E402
 from spaces.space import SearchSpace  # noqa: E402
 
 SPACE = Path(__file__).parents[1] / "digits" / "space.yaml"
-AROUND = 30  # trials that are timed at each point for the slower samplers
+AROUND = 50  # trials that are timed at each point
 
 
 def formula(proposal: Proposal) -> dict[str, float]:
@@ -64,6 +65,17 @@ def one(asked: Proposer, ledger: Ledger, study: int, number: int) -> tuple[np.nd
     return asking + now() - began, trial
 
 
+def earlier(asked: Proposer, count: int) -> list[TrialRecord]:
+    """Different random feasible architectures, as trials that are done."""
+    found = []
+    for number in range(count):
+        arch = asked.random_architecture(number)
+        asked.seen.add(arch.id)
+        params = params_of(asked.space, arch, first_options(asked.space))
+        found.append(trial_of(Proposal(number, arch, params, {})))
+    return found
+
+
 def now() -> np.ndarray:
     """(2,) milliseconds of the clock and of the processor."""
     return 1000 * np.array([time.perf_counter(), time.process_time()])
@@ -82,25 +94,18 @@ def main() -> None:
     arguments = parser.parse_args()
     points = [n for n in (100, 1_000, 3_000, 10_000, 30_000) if n <= arguments.trials]
     config = read_config(SPACE)
+    trials = earlier(proposer_of(config, "random"), max(points))
     print("| sampler | after trials | ms a trial, median | 95th percentile | processor ms |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, Ledger.open(str(Path(folder) / "lathe.db")) as ledger:
-        study = ledger.open_study("overhead", config.tree, "none", {}, 0).id
-        asked, times, trials = proposer_of(config, "random"), list[np.ndarray](), list[TrialRecord]()
-        for number in range(max(points) + AROUND):
-            spent, trial = one(asked, ledger, study, number)
-            times.append(spent)
-            trials.append(trial)
-            if "random" in arguments.samplers and number - AROUND + 1 in points:
-                print(line("random", number - AROUND + 1, times[-min(len(times), 100) :]), flush=True)
         for name in arguments.samplers:
-            for point in points if name != "random" else []:
+            for point in points:
+                study = f"{name}-{point}"
+                row = ledger.open_study(study, config.tree | {"study": study}, "none", {}, 0).id
                 asked = proposer_of(config, name)
                 asked.replay(trials[:point])
-                other = ledger.open_study(
-                    f"{name}-{point}", config.tree | {"study": f"{name}-{point}"}, "none", {}, 0
-                ).id
-                spent = [one(asked, ledger, other, point + n)[0] for n in range(AROUND)]
-                print(line(name, point, spent), flush=True)
+                one(asked, ledger, row, point)  # counts the pieces that are new to the process
+                times = [one(asked, ledger, row, point + 1 + n)[0] for n in range(AROUND)]
+                print(line(name, point, times), flush=True)
 
 
 if __name__ == "__main__":

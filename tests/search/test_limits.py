@@ -1,13 +1,15 @@
 """Exact limits: what is feasible, how it is found, and what is said where nothing is."""
 
 import random
+from pathlib import Path
 
 import pytest
 
+from search.config import read_config
 from search.errors import Infeasible
 from search.limits import exact_values, excess, feasible_sample, total_excess
 from spaces.counts import Counts, count
-from spaces.space import sample
+from spaces.space import SearchSpace, sample
 from tests.contracts.small_spaces import space_of
 
 SPACE = space_of(("mbconv", "kan"))
@@ -46,3 +48,16 @@ def test_where_nothing_is_feasible_the_nearest_and_what_it_exceeds_are_named() -
     nearest = message.splitlines()[1].strip()
     assert nearest.startswith("8 | 16: ")  # the narrowest of the space
     assert "Raise these limits in `limits`" in message
+
+
+@pytest.mark.parametrize(("study", "shape"), [("digits", (1, 8, 8)), ("cifar10", (3, 32, 32))])
+def test_the_shipped_spaces_are_entered_where_one_architecture_in_a_thousand_is_feasible(
+    study: str, shape: tuple[int, int, int]
+) -> None:
+    config = read_config(Path(__file__).parents[2] / "studies" / study / "space.yaml")
+    space = SearchSpace(shape, 10, config.stem_width, config.stem_stride, config.stages)
+    rng = random.Random(0)
+    drawn = [exact_values(count(sample(space, rng)), 1) for _ in range(1000)]
+    limits = {name: min(values[name] for values in drawn) for name in ("params", "macs")}  # each met by 0.1 %
+    for seed in range(3):
+        assert total_excess(feasible_sample(space, limits, 1, random.Random(seed)), limits, 1) == 0
