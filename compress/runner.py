@@ -246,7 +246,8 @@ def probe() -> dict[str, Any]:
         "float16": bool(flags & {"avx512_fp16", "fphp", "asimdhp"}),
         "bfloat16": bool(flags & {"avx512_bf16", "amx_bf16", "bf16"}),
     }
-    return {"machine": machine(), "runtime_version": ort.__version__, "fast": fast, "load": os.getloadavg()[0]}
+    providers = ort.get_available_providers()
+    return {"python": platform.python_version(), "providers": providers, "fast": fast, "load": os.getloadavg()[0]}
 
 
 def measure(
@@ -258,15 +259,11 @@ def measure(
     shapes: Shapes | None = None,
 ) -> dict[str, Any]:
     """Time the files beside each other, each in a session of its own that is new."""
-    import onnxruntime as ort
-
     ready = [ready_call(path, threads, shapes) for path in _verified(files)]
     before, began = disturbances(), time.perf_counter()
     found = sample([call for call, _ in ready], rounds, calls, seed)
     after, seconds = disturbances(), time.perf_counter() - began
     return {
-        "machine": machine(),
-        "runtime_version": ort.__version__,
         "files": [
             {"seconds": wall, "busy_seconds": busy, "batch": batch, "notes": notes}
             for (wall, busy, batch), (_, notes) in zip(found, ready, strict=True)
@@ -346,6 +343,7 @@ def alone() -> Iterator[None]:
     import fcntl
 
     folder = os.environ.get("LATHE_LOCK_DIR") or tempfile.gettempdir()
+    os.makedirs(folder, exist_ok=True)
 
     with contextlib.ExitStack() as stack:
         locks = []
@@ -367,6 +365,7 @@ def main() -> None:
         with alone() if locked else contextlib.nullcontext():
             signal.alarm(int(limit_s))  # the kernel ends what takes longer; 0 is no limit
             answer = {"probe": probe, "measure": measure, "memory": memory}[do](**job)
+            answer.update(machine=machine(), runtime_version=sys.modules["onnxruntime"].__version__)
     except Unrunnable as error:
         answer = {"error": str(error)}
     except ImportError as error:

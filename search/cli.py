@@ -20,6 +20,7 @@ app = typer.Typer(
 for module in (develop, compress, measure, look, ship, tools):
     for command in module.COMMANDS:
         app.command()(command)
+app.add_typer(measure.bench, name="bench")
 app.add_typer(tools.db, name="db")
 
 

@@ -1,9 +1,11 @@
 """The measured front: nothing enters it by a prediction alone."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from search.measuring import SHIPPING, measure_architecture
 from search.objectives import front, hypervolume
+from search.reach import when_reachable
 from search.records import TrialRecord
 from search.study import Study
 from spaces.architecture import Architecture
@@ -42,7 +44,7 @@ def measure_trial(study: Study, trial: TrialRecord, exporter: str) -> None:
     assert trial.architecture is not None
     arch = Architecture.from_json(trial.architecture.json)
     for device in study.devices:
-        measure_architecture(arch, device, study, exporter)
+        when_reachable(study, device, partial(measure_architecture, arch, device, study, exporter))
         study.refit(device)
 
 

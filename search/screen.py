@@ -2,12 +2,14 @@
 
 import torch
 
+from compress.devices import DeviceOffline
 from compress.evaluate import Quality, evaluate
 from compress.measurement import Kind
 from compress.recalibrate import IMAGES, recalibrate
 from search.measuring import measure_architecture
 from search.objectives import dominates, minimised
 from search.propose import Proposal
+from search.reach import is_away, note_away, note_back, when_reachable
 from search.records import Evaluation, TrialRecord
 from search.study import Study, architecture_record
 from search.supernet import Supernet
@@ -78,9 +80,17 @@ def cost(arch: Architecture, device: str, values: dict[str, float], study: Study
     calibrating = origin == "search" and len(study.of("search")) < study.calibration(device)
     if known is not None:
         wanted = origin == "search" and (calibrating or may_matter(known[1], known[2], device, values, study))
-        if not wanted or study.exports >= study.config.search.exports - reserve(study):
+        spent = study.exports >= study.config.search.exports - reserve(study)
+        if not wanted or spent or is_away(study, device):
             return known[0], known[3]
-    measurement = measure_architecture(arch, device, study)
+        try:
+            measurement = measure_architecture(arch, device, study)
+        except DeviceOffline as error:
+            note_away(study, device, error, "The study goes on with predictions until it is back.")
+            return known[0], known[3]
+        note_back(study, device)
+    else:
+        measurement = when_reachable(study, device, lambda: measure_architecture(arch, device, study))
     return measurement.value, measurement.kind
 
 

@@ -56,6 +56,7 @@ class Study:
     known_devices: dict[str, list[DeviceTable]] = field(default_factory=dict)  # that teach each device's predictor
     graphs: dict[str, Any] = field(default_factory=dict)  # exported graphs by architecture, for other weights
     exports: int = 0
+    away: dict[str, float] = field(default_factory=dict)  # devices that did not answer, and when to ask again
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property

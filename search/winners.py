@@ -19,6 +19,7 @@ from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from search.hand_made import hand_made
 from search.measuring import SHIPPED, measure_file
+from search.reach import when_reachable
 from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
 from search.screen import evaluations, extract_calibrated
 from search.study import Study, architecture_record
@@ -141,7 +142,8 @@ class Chain:
         return Variant(arch, network, "int8", step)
 
     def _measure(self, path: Path) -> Measurement:
-        return measure_file(path, self.device, self.study, SHIPPED)
+        study, device = self.study, self.device
+        return when_reachable(study, device, lambda: measure_file(path, device, study, SHIPPED))
 
     def _record(self, attempt: Attempt, before: Variant, parent: int | None) -> int:
         """Write an attempt with its files, evaluations and measurements; returns its id."""

@@ -16,6 +16,10 @@ class DeviceError(RuntimeError):
     """A device that cannot run a file or be reached; the message names the remedy."""
 
 
+class DeviceOffline(DeviceError):
+    """A device that cannot be reached now and may come back; nothing is wrong with the file."""
+
+
 class Device(Protocol):
     """A frozen dataclass; its fields are what `devices: <name>:` in a space file may set."""
 
@@ -56,5 +60,7 @@ def digest(fingerprint: Mapping[str, str]) -> str:
 
 DEVICES: Registry[type[Device]] = Registry("device", "lathe.devices")
 
+import compress.devices.adb  # noqa: E402
 import compress.devices.onnxruntime  # noqa: E402
-import compress.devices.simulated  # noqa: E402, F401  (these register themselves in DEVICES)
+import compress.devices.simulated  # noqa: E402
+import compress.devices.ssh  # noqa: E402, F401  (these register themselves in DEVICES)

@@ -1,4 +1,4 @@
-"""Commands that measure files without a study: measure."""
+"""Commands that measure without a study: measure, bench."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from search.commands.options import Json
 
+bench = typer.Typer(help="How good measuring is on this machine.", no_args_is_help=True, rich_markup_mode=None)
 Files = Annotated[list[Path], typer.Argument(help="ONNX files; the others are compared with the first.")]
 DeviceName = Annotated[str, typer.Option("--device", help="A kind of device, or the name of a saved one.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the engine (0: as the device says).")]
@@ -36,6 +37,40 @@ def measure(
             chosen, device, files, m.THOROUGH if thorough else m.USUAL, start=watch.expect, step=watch.advance
         )
     print(json.dumps(m.as_json(chosen, device, reports)) if as_json else files_text(chosen, reports))
+
+
+@bench.command()
+def aa(
+    model: Annotated[
+        Path | None, typer.Option("--model", help="ONNX file (default: a small residual network).")
+    ] = None,
+    load: Annotated[int, typer.Option("--load", min=0, help="Busy processes to start beside.")] = 0,
+    repeats: Annotated[int, typer.Option("--repeats", min=2, help="How often each way measures.")] = 15,
+    sessions: Annotated[int, typer.Option("--sessions", min=2, help="Sessions of this protocol.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Measure a model against itself: the noise of this protocol beside that of plain means."""
+    import tempfile
+
+    from search import noise
+    from search.errors import NotFound
+    from search.watch import Watch
+
+    if model is not None and not model.is_file():
+        raise NotFound(f"no file {model}.")
+    watch = Watch()
+    with tempfile.TemporaryDirectory(prefix="lathe-") as folder, noise.busy_processes(load):
+        path = model or noise.sample_model(Path(folder) / "sample.onnx")
+        with watch.stage("Measuring", repeats):
+            found = noise.noise_of(path, sessions, repeats, watch.advance)
+    met = found[0].sd <= noise.TARGET
+    if as_json:
+        print(json.dumps({"v": 1, "load": load, "repeats": repeats, "met": met, "noise": [vars(n) for n in found]}))
+        return
+    print(f"{'':<28}      sd    worst   calls   seconds")
+    for n in found:
+        print(f"{n.protocol:<28}{100 * n.sd:>7.2f} %{100 * n.worst:>7.2f} %{n.calls:>8}{n.seconds:>10.2f}")
+    print(f"a model beside itself, {repeats} times; target {100 * noise.TARGET:g} %: {'met' if met else 'missed'}")
 
 
 COMMANDS = (measure,)

@@ -1,15 +1,18 @@
 """`search measure`: any ONNX file, alone or beside others, without a study."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import typer.testing
 
+from compress import runner
 from compress.export.screening import export_for_screening
 from search.cli import app
 from search.errors import LatheError
 from search.measuring_files import Effort, fitted
+from search.noise import busy_processes, sample_model
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, plain
 
 
@@ -70,3 +73,24 @@ def test_slow_files_are_measured_with_fewer_calls_and_then_fewer_rounds() -> Non
     assert (fitted(usual, 0.3).calls, fitted(usual, 0.3).rounds) == (2, 30)
     assert (fitted(usual, 1.0).calls, fitted(usual, 1.0).rounds) == (1, 20)
     assert (fitted(usual, 60.0).calls, fitted(usual, 60.0).rounds) == (1, 10)
+
+
+def test_a_model_against_itself_is_noise_and_competitors_are_gone_afterwards(files: list[Path]) -> None:
+    arguments = ["bench", "aa", "--model", str(files[0]), "--load", "2", "--repeats", "2", "--sessions", "2", "--json"]
+    found = json.loads(typer.testing.CliRunner().invoke(app, arguments, catch_exceptions=False).stdout)
+    assert [n["calls"] for n in found["noise"]] == [300, 150, 40, 350]
+    assert all(0 < n["sd"] <= n["worst"] for n in found["noise"])
+    with busy_processes(2):
+        assert len(children()) >= 2
+    assert not children()
+
+
+def children() -> list[int]:
+    own = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [int(pid) for pid in own]
+
+
+def test_the_model_that_is_measured_by_default_runs(tmp_path: Path) -> None:
+    call, notes = runner.ready_call(str(sample_model(tmp_path / "sample.onnx")))
+    call()
+    assert notes == []

@@ -1,0 +1,147 @@
+"""Measuring on another machine by a runner that is sent along: nothing of Lathe is installed there, nothing listens.
+
+A job is a folder of its own with the runner and the files, one process that answers it, and no folder any more. The
+runner takes the measuring lock of its machine, so several users of one machine wait for each other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from compress import runner
+from compress.artifact import sha256_of
+from compress.devices import DeviceError, digest
+from compress.devices.answers import measurements_of, resources_of
+from compress.devices.jobs import file_entry, measure_job, options_text, read_answer
+from compress.devices.protocol import VERSION, Sampling
+from compress.measurement import Measurement
+
+WAIT_S = 600  # for the lock of a machine that others measure on
+JOBS = ".lathe-"  # the folders of jobs
+
+
+class Remote(Protocol):
+    """What every remote device has. Its settings are those of the local engine, and how to get there."""
+
+    @property
+    def threads(self) -> int: ...
+    @property
+    def rounds(self) -> int: ...
+    @property
+    def calls(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def python(self) -> str: ...
+    @property
+    def limit_s(self) -> int: ...
+    @property
+    def size_limit_mb(self) -> int: ...
+
+    def send(self, folder: str, files: Sequence[tuple[Path, str]]) -> None:
+        """Make `folder` and copy files into it, (here, the name there). Raises: DeviceOffline, DeviceError."""
+        ...
+
+    def shell(self, script: str, timeout_s: int) -> tuple[int, str, str]:
+        """(exit code, stdout, stderr) of a shell script. Raises: DeviceOffline."""
+        ...
+
+
+_known: dict[Remote, dict[str, str]] = {}  # what each device was when it last answered
+
+
+def check_settings(device: Remote) -> None:
+    """Raises: ValueError: if the settings that all remote devices share are impossible."""
+    Sampling(device.rounds, device.calls, device.seed)
+    for name in ("threads", "limit_s", "size_limit_mb"):
+        if getattr(device, name) < 1:
+            raise ValueError(f"`{name}` must be at least 1, got {getattr(device, name)}.")
+
+
+def fingerprint(device: Remote) -> dict[str, str]:
+    """What the device is: asked once a process and with every job. Raises: DeviceOffline, DeviceError."""
+    if device not in _known:
+        ask(device, {"do": "probe"}, [])
+    return dict(_known[device])
+
+
+def measure(device: Remote, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
+    """The latency of each file beside `reference`, under the fingerprint of the machine that answered."""
+    sampling = Sampling(device.rounds, device.calls, device.seed)
+    job = {"do": "measure", **measure_job((reference, *files), device.threads, sampling, "")}
+    answer = ask(device, job, (reference, *files))
+    return measurements_of(answer, files, reference, device.threads, name, digest(_known[device]))
+
+
+def resources(device: Remote, file: Path, name: str) -> list[Measurement]:
+    """Peak memory and energy of a file on the device."""
+    answer = ask(device, {"do": "memory", "file": file_entry(file), "threads": device.threads}, [file])
+    return resources_of(answer, file, name, digest(_known[device]))
+
+
+def ask(device: Remote, job: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
+    """One job and its answer. Raises: DeviceOffline, DeviceError. Cost: three connections."""
+    folder, sent = f"{JOBS}{uuid.uuid4().hex}", _renamed(files)
+    _check_sizes(list(sent.values()), device.size_limit_mb)
+    there = {sha256_of(path): name for name, path in sent.items()}
+    job = {**job, "limit_s": device.limit_s, "alone": job["do"] != "probe"}
+    if "files" in job:
+        job["files"] = [{**entry, "path": there[entry["sha256"]]} for entry in job["files"]]
+    if "file" in job:
+        job["file"] = {**job["file"], "path": there[job["file"]["sha256"]]}
+    device.send(folder, [(Path(runner.__file__), "runner.py"), *((path, name) for name, path in sent.items())])
+    code, text, errors = device.shell(_script(folder, device.python, job), device.limit_s + WAIT_S)
+    if code == 127:
+        raise DeviceError(f"there is no {device.python!r} on the device. Name its Python with the setting `python`.")
+    answer = read_answer(text, errors, code, device.limit_s)
+    try:
+        _known[device] = _described(answer, device.threads)
+    except (KeyError, AttributeError) as error:
+        raise DeviceError("the device's answer does not say what it is. Is that another runner.py?") from error
+    return answer
+
+
+def _described(answer: dict[str, Any], threads: int) -> dict[str, str]:
+    """The same fingerprint as the machine would give itself: it is the machine that counts, not the way to it."""
+    return {
+        **{str(name): str(value) for name, value in answer["machine"].items()},
+        "runtime": "onnxruntime",
+        "runtime_version": str(answer["runtime_version"]),
+        "options": options_text(threads, ""),
+        "protocol": VERSION,
+    }
+
+
+def _script(folder: str, python: str, job: dict[str, Any]) -> str:
+    """Answer the job, and leave nothing behind; what a broken connection left a day ago goes too."""
+    sweep = f"find . -maxdepth 1 -name '{JOBS}*' -mmin +1440 -exec rm -rf {{}} + 2>/dev/null"
+    answer = f"printf %s {shlex.quote(json.dumps(job))} | {shlex.quote(python)} -I runner.py"
+    return f"{sweep}; trap 'cd ..; rm -rf {folder}' EXIT HUP INT TERM; cd {folder} && {answer}"
+
+
+def _renamed(files: Sequence[Path]) -> dict[str, Path]:
+    """{name there: file}, each content once, under a name that no shell reads otherwise."""
+    contents = {file_entry(path)["sha256"]: path for path in reversed(files)}
+    found: dict[str, Path] = {}
+    for path in contents.values():
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", path.name).lstrip("-.") or "model"
+        while name in found or name == "runner.py":
+            name = f"other-{name}"
+        found[name] = path
+    return found
+
+
+def _check_sizes(files: Sequence[Path], limit_mb: int) -> None:
+    size_mb = sum(path.stat().st_size for path in files) / 1e6
+    if size_mb > limit_mb:
+        raise DeviceError(f"{size_mb:.0f} MB to send, and `size_limit_mb` is {limit_mb}. Raise it or send fewer files.")
+    for path in files:
+        beside = path.with_name(path.name + ".data")
+        if beside.exists():
+            raise DeviceError(f"{path.name} keeps its weights in {beside.name}. Save it as one file to send it.")
