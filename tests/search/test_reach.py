@@ -87,7 +87,7 @@ def test_killing_the_sshd_pauses_measurements_and_not_the_study(
         def unplug() -> None:
             """After a few trials stop the server, let the study go on for a while, and start it again."""
             with Ledger.open(str(tmp_path / "lathe.db"), create=False) as other:
-                while not other.studies() or len(other.trials(1)) < 7:
+                while not other.studies() or len(other.trials(1)) < 12:
                     time.sleep(0.05)
                 server.stop()
                 before = len(other.trials(1))
