@@ -175,3 +175,33 @@ def test_an_error_inside_frees_the_resource(own_folder: Path) -> None:
         raise KeyError
     assert enters(shared, 20)
     assert sorted(p.name for p in own_folder.iterdir()) == ["lathe-cpu.gate.lock", "lathe-cpu.inside.lock"]
+
+
+TIMED = """
+import sys
+from pathlib import Path
+from compress import runner
+from compress.devices.onnxruntime import OnnxRuntime
+file, log = Path(sys.argv[1]), sys.argv[2]
+inner = runner.sample
+
+def sample(*arguments):
+    with open(log, "a") as out:
+        out.write("+")
+    found = inner(*arguments)
+    with open(log, "a") as out:
+        out.write("-")
+    return found
+
+runner.sample = sample
+for _ in range(6):
+    OnnxRuntime(rounds=5, calls=2).measure([file], file, "here")
+"""
+
+
+def test_two_processes_never_time_files_at_the_same_time(onnx_files: dict[str, Path], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", TIMED, str(onnx_files["plain"]), str(log)]
+    running = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
+    assert [process.wait(120) for process in running] == [0, 0]
+    assert log.read_text() == "+-" * 12
