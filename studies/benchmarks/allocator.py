@@ -20,19 +20,18 @@ def train(space: Path, steps: int, keep: bool) -> dict[str, float]:
     from compress.memory import keep_freed_memory
     from compress.train import batches
     from search.config import read_config
-    from search.sharing import architectures_of, sandwich_step
+    from search.sharing import train_step
     from search.supernet import build_supernet
 
     if keep:
         keep_freed_memory()
     config = read_config(space)
     data = config.task.load()
-    searched = config.space(data)
-    supernet = build_supernet(searched, 0).train()
+    supernet = build_supernet(config.space(data), 0).train()
     seconds, before = [], resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for step, batch in enumerate(islice(batches(data, config.supernet.batch, 0, 0), steps)):
         began = time.monotonic()
-        sandwich_step(supernet, architectures_of(searched, 0, step, 1), batch, config.supernet, step)
+        train_step(supernet, batch, config.supernet, 0, step, 0.0)
         seconds.append(time.monotonic() - began)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {"step_s": statistics.median(seconds), "faults": usage.ru_minflt - before, "peak_mb": usage.ru_maxrss / 1024}
