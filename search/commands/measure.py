@@ -10,7 +10,7 @@ from search.commands.options import Json
 
 bench = typer.Typer(help="How good measuring is on this machine.", no_args_is_help=True, rich_markup_mode=None)
 Files = Annotated[list[Path], typer.Argument(help="ONNX files; the others are compared with the first.")]
-DeviceName = Annotated[str, typer.Option("--device", help="A kind of device, or the name of a saved one.")]
+DeviceName = Annotated[str, typer.Option("--device", help="A kind of device, see docs/reference.md.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the engine (0: as the device says).")]
 
 
@@ -18,6 +18,9 @@ def measure(
     files: Files,
     device: DeviceName = "onnxruntime",
     threads: Threads = 0,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the device, e.g. host=192.168.0.7.")
+    ] = None,
     shape: Annotated[
         list[str] | None, typer.Option("--shape", help="Sizes an input leaves open, e.g. input=1x3x224x224.")
     ] = None,
@@ -30,7 +33,7 @@ def measure(
     from search.watch import Watch
 
     settings = ({"threads": threads} if threads else {}) | ({"shapes": ",".join(shape)} if shape else {})
-    chosen = m.with_settings(m.device_of_kind(device), **settings)
+    chosen = m.with_settings(m.device_of_kind(device, setting or []), **settings)
     watch = Watch()
     with watch.stage("Measuring"):
         reports = m.measure_files(
