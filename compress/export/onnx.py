@@ -94,6 +94,12 @@ def _one_registry() -> Iterator[None]:
 
 
 @functools.cache
+def forget_operators() -> None:
+    """Have torch build its table of operators anew, once: one made before torchao was imported lacks torchao's."""
+    _registry.cache_clear()
+
+
+@functools.cache
 def _registry(make: Any) -> Any:
     """`make` (of a class and an opset) with its results kept."""
     return functools.cache(make)

@@ -69,9 +69,10 @@ def simulated(network: nn.Module, normalisation: Normalisation, calibration: Ten
 
 def write_simulated(graph: GraphModule, input_shape: tuple[int, int, int], path: Path) -> Path:
     """The ONNX file of a `simulated` network. Raises: ExportError. Cost: 3-5 s."""
-    from compress.export.onnx import trace
+    from compress.export.onnx import forget_operators, trace
     from compress.export.tidy import write_tidy
 
+    forget_operators()
     return write_tidy(trace(graph, input_shape), path)
 
 

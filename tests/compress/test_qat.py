@@ -1,6 +1,8 @@
 """Training for int8: what torch simulates is what the file answers, all of it fused, and training repairs."""
 
 import copy
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from spaces.blocks import MBConv
 from spaces.network import build
 from tests.toy_task import CLASSES, toy_data
 
+ROOT = Path(__file__).parents[2]
 DATA = toy_data()
 NORMALISATION = DATA.mean, DATA.std
 ARCH = Architecture((1, 8, 8), CLASSES, 8, 1, (Stage(16, 2, (MBConv(expand=2),)),))
@@ -156,3 +159,23 @@ def test_without_torchao_the_config_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setattr(pt2e, "is_installed", lambda: False)
     with pytest.raises(ValueError, match=r"pip install 'lathe\[qat\]'"):
         Qat()
+
+
+def test_a_process_that_exported_a_float_network_first_can_write_int8(tmp_path: Path) -> None:
+    """torch keeps its table of operators, and the one of the float export knows none of torchao's."""
+    program = f"""
+import torch
+from pathlib import Path
+from torch import nn
+from compress.export import EXPORTERS
+from compress.quantize import pt2e
+
+network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
+normalisation, folder = ((5.0,), (3.0,)), Path({str(tmp_path)!r})
+EXPORTERS.get("onnx")(network, normalisation, (1, 8, 8), folder / "float.onnx")
+graph = pt2e.simulated(network, normalisation, torch.rand(8, 1, 8, 8))
+pt2e.write_simulated(graph, (1, 8, 8), folder / "int8.onnx")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert graph_report(tmp_path / "int8.onnx")["fused_share"] == 1.0
