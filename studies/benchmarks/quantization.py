@@ -1,0 +1,126 @@
+"""int8 of two trained CIFAR-10 networks: python studies/benchmarks/quantization.py --data FOLDER
+
+FOLDER holds cifar10-train.parquet and cifar10-test.parquet. For a ResNet of 49 M MACs and a MobileNetV2-like network of
+23 M MACs it writes the float file, the int8 file of ONNX Runtime's own quantizer, the one of ours without training and
+the one after `qat` with the float network as teacher, and prints for each: what the runtime fuses, accuracy on the
+10,000 test images against the float file (paired, 90 % interval), how many of them the torch simulation answers alike,
+bytes, and how much faster than the float file it is in ONNX Runtime, one thread, in rounds where all files take turns:
+the median of fresh sessions, and their range. Networks are trained at the first run, 10-20 minutes of one core each,
+and cached.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from cifar_networks import load_cifar10, trained
+from torch import nn
+
+from compress.context import Context
+from compress.devices.onnxruntime import OnnxRuntime
+from compress.evaluate import accuracy_drop, quality_of
+from compress.export import EXPORTERS
+from compress.export.session import describe_fusion, graph_report, logits
+from compress.quantize import pt2e
+from compress.quantize.qat import Qat
+from compress.quantize.step import Quantize
+from compress.variant import Variant
+from spaces.tasks import Data, Split
+
+BATCH = 100  # of the simulation
+CALIBRATION = 200
+
+
+@dataclass(frozen=True)
+class Made:
+    """One file, and the torch network that simulates it, if any."""
+
+    name: str
+    path: Path
+    network: nn.Module | None = None
+
+
+def files(network: nn.Module, data: Data, qat: Qat, images: int, folder: Path) -> Iterator[Made]:
+    """The float file first. qat: trained on `images` training images."""
+    context = Context(data, network, folder)
+    float_path = EXPORTERS.get("onnx")(network, (data.mean, data.std), data.input_shape, folder / "float32.onnx")
+    yield Made("float32", float_path)
+    static = Quantize(images=CALIBRATION).write(network, float_path, context, folder / "static.onnx")
+    yield Made("int8-static", static)
+    untrained = replace(qat, epochs=0).write(network, float_path, context, folder / "untrained.onnx")
+    yield Made("qat, 0 epochs", untrained, network)
+    if qat.epochs:
+        part = replace(data, train=Split(data.train.x[:images], data.train.y[:images]))
+        learned = qat(Variant(None, network), replace(context, data=part)).network  # type: ignore[arg-type]
+        path = qat.write(learned, float_path, context, folder / "trained.onnx")
+        yield Made(f"qat, {qat.epochs} epochs of {images} images", path, learned)
+
+
+def simulation(network: nn.Module, data: Data, x: torch.Tensor, folder: Path) -> np.ndarray:
+    """Logits of the int8 network as torch computes it, calibrated with the images that the file was."""
+    calibration = torch.from_numpy(Context(data, None, folder).calibration(CALIBRATION))
+    graph = pt2e.simulated(network, (data.mean, data.std), calibration, BATCH)
+    with torch.no_grad():
+        return torch.cat([graph(part) for part in x.split(BATCH)]).numpy()
+
+
+def speedups(made: list[Made], rounds: int, sessions: int) -> list[tuple[float, float, float, float]]:
+    """(ms, times faster than the first file, least, most) of each file; medians and ranges over fresh sessions."""
+    paths = [each.path for each in made]
+    devices = [OnnxRuntime(rounds=rounds, seed=seed) for seed in range(sessions)]
+    measured = [device.measure(paths, paths[0], "here") for device in devices]
+    rows = []
+    for of_one in zip(*measured, strict=True):
+        faster = [1 / float(m.details["ratio"]) for m in of_one]
+        rows.append((float(np.median([m.value for m in of_one])), float(np.median(faster)), min(faster), max(faster)))
+    return rows
+
+
+def report(name: str, data: Data, test: Split, arguments: argparse.Namespace, folder: Path) -> None:
+    """Print a table row for each file of one network."""
+    qat = Qat(epochs=arguments.epochs, lr=arguments.lr, images=CALIBRATION)
+    made = list(files(trained(name, data), data, qat, arguments.images, folder))
+    answers = [logits(each.path, test.x.numpy()) for each in made]
+    qualities = [quality_of(each, test.y.numpy()) for each in answers]
+    times = speedups(made, arguments.rounds, arguments.sessions)
+    print(
+        f"\n| {name} | fused | accuracy | change in points | alike in torch | kB | ms | times faster |\n|{'---|' * 8}"
+    )
+    for each, found, quality, (latency_ms, faster, least, most) in zip(made, answers, qualities, times, strict=True):
+        fused = describe_fusion(graph_report(each.path)).removesuffix(" fused to int8")
+        drop, low, high = accuracy_drop(qualities[0], quality)
+        alike = ""
+        if each.network is not None:
+            simulated = simulation(each.network, data, test.x, folder)
+            alike = f"{100 * float((simulated.argmax(1) == found.argmax(1)).mean()):.2f} %"
+        print(
+            f"| {each.name} | {fused} | {100 * quality.accuracy:.2f} | {-drop:+.2f} [{-high:+.2f}, {-low:+.2f}] "
+            f"| {alike} | {each.path.stat().st_size / 1000:.0f} | {latency_ms:.3f} "
+            f"| {faster:.2f} [{least:.2f}, {most:.2f}] |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--networks", nargs="+", default=["resnet", "mobilenet"])
+    parser.add_argument("--epochs", type=int, default=1, help="of qat; 0 leaves it out")
+    parser.add_argument("--images", type=int, default=10_000, help="training images of qat")
+    parser.add_argument("--lr", type=float, default=0.001, help="of qat")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--sessions", type=int, default=7)
+    arguments = parser.parse_args()
+    data = load_cifar10(arguments.data)
+    test = data.read_test()
+    for name in arguments.networks:
+        with tempfile.TemporaryDirectory() as folder:
+            report(name, data, test, arguments, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
