@@ -51,6 +51,7 @@ class Job:
     given: Variant
     graphs: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    away: dict[str, float] = field(default_factory=dict)
 
     @property
     def id(self) -> int:

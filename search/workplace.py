@@ -33,7 +33,7 @@ class Settings(Protocol):
 
 class Workplace(Protocol):
     """An open study row with what is worked with: data, ledger, scratch folder, who watches. `graphs`: exported graphs
-    by architecture. `seconds`: how long each stage took."""
+    by architecture. `seconds`: how long each stage took. `away`: devices that did not answer, and when to ask again."""
 
     record: StudyRecord
     ledger: Ledger
@@ -42,6 +42,7 @@ class Workplace(Protocol):
     folder: Path
     graphs: dict[str, Any]
     seconds: dict[str, float]
+    away: dict[str, float]
 
     @property
     def config(self) -> Settings: ...
