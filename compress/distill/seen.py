@@ -87,7 +87,9 @@ def _keep_input(kept: dict[str, Tensor], name: str) -> Any:
 def matched(student: Seen, teacher: Seen) -> Iterator[tuple[Tensor, Tensor]]:
     """Pairs of maps, the coarsest of both first, averaged down to the smaller resolution of the two."""
     for one, other in zip(reversed(student.maps), reversed(teacher.maps), strict=False):
-        size = [min(sizes) for sizes in zip(one.shape[2:], other.shape[2:], strict=True)]
-        yield tuple(
-            x if list(x.shape[2:]) == size else nn.functional.adaptive_avg_pool2d(x, size) for x in (one, other)
-        )  # type: ignore[misc]
+        size = min(one.shape[2], other.shape[2]), min(one.shape[3], other.shape[3])
+        yield _averaged(one, size), _averaged(other, size)
+
+
+def _averaged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return x if x.shape[2:] == size else nn.functional.adaptive_avg_pool2d(x, size)

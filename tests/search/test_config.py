@@ -154,7 +154,13 @@ IMPOSSIBLE_VALUES = [
     ("onnxruntime}", "onnxruntime, threads: 0}", "16:46", "`threads` must be at least 1, got 0. Write 1", ""),
     ("keep: 1", "keep: 0", "18:9", "`keep` must be at least 1, got 0", ""),
     ("ratio: 0.5", "ratio: 1.5", "21:22", "`ratio` must be in (0, 1), got 1.5. Write 0.5 to halve the channels", ""),
-    ("images: 16", "kind: int4", "22:24", "`kind` must be 'int8-static', got 'int4'", ""),
+    (
+        "images: 16",
+        "kind: int4",
+        "22:24",
+        "`kind` must be one of int8-dynamic, int8-mixed, int8-static, got 'int4'",
+        "",
+    ),
 ]
 NOTHING_OR_TWICE = [
     ("depth: [1, 2]", "depth: []", "6:14", "`depth` must list at least one value, got an empty list", ""),
@@ -234,7 +240,7 @@ BAD_OVERRIDES = [
     ("search.trails=20", "did you mean 'trials'?"),
     ("search.trials=ten", "`trials` must be a whole number, got 'ten'"),
     ("search.trials=-1", "`trials` must be at least 1, got -1"),
-    ("search.sampler=nsga", "did you mean 'nsga2'?"),
+    ("search.sampler=surogate", "did you mean 'surrogate'?"),
     ("space.stages.3.depth=1", "has the positions 0 to 0, got '3'"),
     ("space.stages.0.depth=[1,", "not YAML"),
     ("study.name=x", "is the single value 'good', it has no field 'name'"),
