@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
@@ -95,9 +96,10 @@ def load_cifar10(folder: Path) -> Data:
     return Parquet(files[0], files[1], validation=0.1, crop_pixels=4, flip=True).load()
 
 
-def trained(name: str, data: Data) -> nn.Module:
-    """The network in eval mode; 5-12 minutes of one core at the first call, then from the cache."""
-    made_from = repr((name, TRAININGS[name], data.digest, NETWORKS[name]()))
+def trained(name: str, data: Data, epochs: int = 0) -> nn.Module:
+    """The network in eval mode, trained for `epochs` (0: as TRAININGS says); from the cache after the first call."""
+    training = replace(TRAININGS[name], epochs=epochs) if epochs else TRAININGS[name]
+    made_from = repr((name, training, data.digest, NETWORKS[name]()))
     file = CACHE / f"{name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -105,9 +107,9 @@ def trained(name: str, data: Data) -> nn.Module:
     if file.is_file():
         network.load_state_dict(safetensors.torch.load_file(file))
         return network.eval()
-    print(f"training {name}, {TRAININGS[name].epochs} epochs", flush=True)
+    print(f"training {name}, {training.epochs} epochs", flush=True)
     working = copy.deepcopy(network)
-    seconds = fit(Bfloat16(working), data, TRAININGS[name], hard_labels(), seed=0)
+    seconds = fit(Bfloat16(working), data, training, hard_labels(), seed=0)
     network.load_state_dict({key: tensor.contiguous() for key, tensor in working.state_dict().items()})
     print(f"trained {name} in {seconds:.0f} s", flush=True)
     CACHE.mkdir(parents=True, exist_ok=True)

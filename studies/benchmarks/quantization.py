@@ -83,7 +83,7 @@ def speedups(made: list[Made], rounds: int, sessions: int) -> list[tuple[float, 
 def report(name: str, data: Data, test: Split, arguments: argparse.Namespace, folder: Path) -> None:
     """Print a table row for each file of one network."""
     qat = Qat(epochs=arguments.epochs, lr=arguments.lr, images=CALIBRATION)
-    made = list(files(trained(name, data), data, qat, arguments.images, folder))
+    made = list(files(trained(name, data, arguments.trained), data, qat, arguments.images, folder))
     answers = [logits(each.path, test.x.numpy()) for each in made]
     qualities = [quality_of(each, test.y.numpy()) for each in answers]
     times = speedups(made, arguments.rounds, arguments.sessions)
@@ -109,6 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--networks", nargs="+", default=["resnet", "mobilenet"])
+    parser.add_argument("--trained", type=int, default=0, help="epochs of the float networks (0: ten)")
     parser.add_argument("--epochs", type=int, default=1, help="of qat; 0 leaves it out")
     parser.add_argument("--images", type=int, default=10_000, help="training images of qat")
     parser.add_argument("--lr", type=float, default=0.001, help="of qat")
