@@ -115,17 +115,18 @@ def find(variant: Variant, context: Context, measure: Measure) -> Findings:
 def apply(
     recipe: Sequence[tuple[str, Step]],
     variant: Variant,
-    findings: Findings,
+    kept: Sequence[Findings],
     context: Context,
     measure: Measure,
     budget: Budget,
 ) -> Iterator[Attempt]:
     """Try the steps in order, each on the last variant that was kept; yields every attempt.
 
+    variant, kept: where the chain is, and the findings of all that it kept on the way there, the last one's at the end.
     A result is kept if it breaks no limit and no budget and nothing already there beats it on accuracy, latency and
     size together.
     """
-    kept = [findings]
+    kept = list(kept)
     for name, step in recipe:
         began = time.monotonic()
         try:

@@ -95,25 +95,20 @@ class Chain:
     def run(self, step: str, start: Any, config: Mapping[str, Any], recipe: Sequence[tuple[str, Step]]) -> None:
         """Record the start and every step of the recipe, going on after what is recorded."""
         known = self._recorded()
-        kept_ids: list[int] = []
-        if known:
-            variant = self._loaded(known[0])
-            findings = find(variant, self.context, self._measure)
-            kept_ids.append(known[0].id or 0)
-            for record in known[1:]:
-                if record.verdict == "accepted":
-                    variant = self._loaded(record)
-                    findings = find(variant, self.context, self._measure)
-                    kept_ids.append(record.id or 0)
-        else:
+        kept, kept_ids = list[Findings](), list[int]()
+        for record in known:
+            if record.verdict in ("start", "accepted"):
+                variant = self._loaded(record)
+                kept.append(find(variant, self.context, self._measure))
+                kept_ids.append(record.id or 0)
+        if not known:
             variant = start()
-            findings = find(variant, self.context, self._measure)
-            first = Attempt(step, config, variant, findings, "start", "", 0.0)
-            kept_ids.append(self._record(first, variant, None))
+            kept.append(find(variant, self.context, self._measure))
+            kept_ids.append(self._record(Attempt(step, config, variant, kept[0], "start", "", 0.0), variant, None))
         limits = {name.removesuffix(f"@{self.device}"): value for name, value in self.study.config.limits.items()}
         budget = Budget(self.study.config.compress.max_drop, limits)
         left = recipe[max(0, len(known) - 1) :]
-        for attempt in apply(left, variant, findings, self.context, self._measure, budget):
+        for attempt in apply(left, variant, kept, self.context, self._measure, budget):
             self.done += 1
             self.study.watch.advance(self.done, f"{attempt.step}: {attempt.verdict}")
             number = self._record(attempt, variant, kept_ids[-1])

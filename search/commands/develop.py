@@ -146,11 +146,15 @@ def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch"
 
 
 def _is_done(ledger: "Ledger", config: "StudyConfig | RecipeConfig") -> bool:
-    """The same study was run to its end: known without loading its data."""
+    """The same study was run to its end, and kept the facts that a bundle needs: known without loading its data."""
+    from search.facts import recorded_facts
     from search.records import digest
 
     wanted = config.study, "done", digest(dict(config.tree))
-    return wanted in [(study.name, study.state, study.config_hash) for study in ledger.studies()]
+    return any(
+        (study.name, study.state, study.config_hash) == wanted and recorded_facts(ledger, study.id) is not None
+        for study in ledger.studies()
+    )
 
 
 @contextmanager

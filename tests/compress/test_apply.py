@@ -157,7 +157,7 @@ def test_a_recipe_goes_on_from_what_was_kept_and_tells_of_every_attempt(start: V
         ("distill", Distill(epochs=1)),  # too late: the kept variant is int8 by now
     ]
     budget = Budget(max_drop=5.0, limits={})
-    attempts = list(apply(recipe, start, find(start, context, fast_with_int8), context, fast_with_int8, budget))
+    attempts = list(apply(recipe, start, [find(start, context, fast_with_int8)], context, fast_with_int8, budget))
     assert [(a.step, a.verdict) for a in attempts] == [
         ("prune", "rejected"), ("distill", "rejected"), ("quantize", "accepted"), ("distill", "rejected"),
     ]  # fmt: skip
@@ -168,6 +168,16 @@ def test_a_recipe_goes_on_from_what_was_kept_and_tells_of_every_attempt(start: V
     assert quantized.variant is not None and quantized.findings is not None
     assert quantized.variant.precision == "int8" and quantized.variant.network is start.network
     assert quantized.findings.quality.accuracy > 0.85 and quantized.seconds > 0
+
+
+def test_a_step_is_judged_by_all_that_was_kept_also_when_a_recipe_goes_on(start: Variant, tmp_path: Path) -> None:
+    context = Context(toy_data(), None, tmp_path)
+    here = find(start, context, fast_with_int8)
+    superb = replace(here, size_bytes=1, latency=replace(here.latency, value=1e-3, low=1e-3, high=1e-3))
+    recipe, budget = [("quantize", Quantize(images=32))], Budget(max_drop=5.0, limits={})
+    for kept, verdict in (([here], "accepted"), ([superb, here], "rejected")):
+        (attempt,) = apply(recipe, start, kept, context, fast_with_int8, budget)
+        assert attempt.verdict == verdict, attempt.reason
 
 
 def test_a_file_is_made_once_for_a_network_and_its_settings(start: Variant, tmp_path: Path) -> None:

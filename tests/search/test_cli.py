@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +173,17 @@ def test_launching_a_finished_study_again_changes_nothing_and_tells_it_again(fin
     assert said.code == 0
     assert "shipped" in said.out and "against the baselines" in said.out
     assert f"search report tiny --db {finished.db}" in said.err
+
+
+def test_resuming_a_done_study_without_facts_adds_them(finished: Finished, search: Call, tmp_path: Path) -> None:
+    db = tmp_path / "old.db"
+    with sqlite3.connect(finished.db) as source, sqlite3.connect(db) as copy:
+        source.backup(copy)
+        copy.execute("delete from lathe_checkpoint where name = 'facts'")
+    shutil.copytree(f"{finished.db}.artifacts", f"{db}.artifacts")
+    assert search("export", "tiny", "--db", db, "--out", tmp_path / "out", "--bundle").code == 1
+    assert search("resume", "tiny", "--db", db).code == 0
+    assert search("export", "tiny", "--db", db, "--out", tmp_path / "out", "--bundle").code == 0
 
 
 def test_the_doctor_finds_this_machine_ready(search: Call, tmp_path: Path) -> None:
