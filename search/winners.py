@@ -10,6 +10,7 @@ from torch import nn
 
 from compress.apply import NOISE, Attempt, Budget, Findings, apply, find
 from compress.context import Context
+from compress.devices import fingerprint_of
 from compress.evaluate import evaluate_file
 from compress.foreign import description_of
 from compress.measurement import Measurement, exact
@@ -137,8 +138,10 @@ class Chain:
         return Variant(arch, network, "int8", step)
 
     def _measure(self, path: Path) -> Measurement:
-        study, device = self.study, self.device
-        return when_reachable(study, device, lambda: measure_file(path, device, study, SHIPPED))
+        return self._measure_on(self.device, path)
+
+    def _measure_on(self, device: str, path: Path) -> Measurement:
+        return when_reachable(self.study, device, lambda: measure_file(path, device, self.study, SHIPPED))
 
     def _record(self, attempt: Attempt, before: Variant, parent: int | None) -> int:
         """Write an attempt with its files, evaluations and measurements; returns its id."""
@@ -174,6 +177,7 @@ class Chain:
         return (
             *fused,
             replace(findings.latency, artifact=model),
+            *(replace(self._measure_on(device, findings.path), artifact=model) for device in self.study.devices[1:]),
             exact("size_bytes", findings.size_bytes, "B", model),
             exact("params", counts.params, "", model),
             exact("macs", counts.macs, "", model),
@@ -227,9 +231,15 @@ def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
 
 
 def within_limits(study: Workplace, record: VariantRecord) -> bool:
-    """No limit of the study is broken by this variant's own numbers."""
-    found = {m.metric: m.value for m in record.measurements}
-    return all(found.get(name.partition("@")[0], 0.0) <= limit for name, limit in study.config.limits.items())
+    """No limit of the study is broken by this variant's own numbers, each latency on the device that the limit names."""
+
+    def found(metric: str, device: str) -> list[float]:
+        # by what the device is: the database has its name from the first study that used it
+        wanted = fingerprint_of(study.config.devices[device]) if device else ""
+        return [m.value for m in record.measurements if m.metric == metric and m.fingerprint == wanted]
+
+    limits = ((name.partition("@"), limit) for name, limit in study.config.limits.items())
+    return all(value <= limit for (metric, _, device), limit in limits for value in found(metric, device))
 
 
 def accuracy_of(record: VariantRecord) -> float:
@@ -238,5 +248,5 @@ def accuracy_of(record: VariantRecord) -> float:
 
 
 def cost_of(record: VariantRecord, metric: str) -> float:
-    """A variant's own measurement."""
+    """A variant's own measurement; a latency is that on the device that judges, which comes first."""
     return next(m.value for m in record.measurements if m.metric == metric)
