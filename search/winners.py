@@ -231,7 +231,7 @@ def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
 
 
 def within_limits(study: Workplace, record: VariantRecord) -> bool:
-    """No limit of the study is broken by this variant's own numbers, each latency on the device that the limit names."""
+    """No limit of the study is broken by this variant's own numbers, each latency on the device it is for."""
 
     def found(metric: str, device: str) -> list[float]:
         # by what the device is: the database has its name from the first study that used it
