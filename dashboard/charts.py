@@ -5,10 +5,10 @@ from typing import Any
 
 import altair as alt
 
-from search.axes import axis
-from search.comparison import Model, rivals
-from search.summary import Point, Quantity, Summary
-from search.words import latency, number, percent, title
+from search.report.axes import axis
+from search.report.comparison import Model, rivals
+from search.report.summary import Point, Quantity, Summary
+from search.report.words import latency, number, percent, title
 
 COLOURS = {"search": "#2f8fd3", "random networks": "#e0812f", "shipped": "#1a9c76", "baseline": "#8a949e"}
 SELECTED = "chosen"

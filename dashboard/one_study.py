@@ -9,13 +9,13 @@ from dashboard import queries
 from dashboard.charts import SELECTED, calibration_chart, front_chart, loss_chart
 from dashboard.queries import StudyView
 from dashboard.studies import BADGES
-from search import words
-from search.calibration import calibrate
-from search.certificate import MEANING, certificate
-from search.comparison import Model, best_shipped, chains
-from search.progress import progress_of
-from search.report import config_yaml
-from search.summary import Point
+from search.latency.calibration import calibrate
+from search.report import words
+from search.report.comparison import Model, best_shipped, chains
+from search.report.page import config_yaml
+from search.report.progress import progress_of
+from search.report.summary import Point
+from search.supernet.certificate import MEANING, certificate
 
 MARKS = {"won": ":material/trending_up:", "lost": ":material/trending_down:", "trade": ":material/balance:"}
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import streamlit as st
 from sqlalchemy import Engine
 
-from search.comparison import Comparison, Model, compare, models
-from search.database import connect, parse, shown_url, store_of
-from search.recorded import Recorded, StudyLine, pulse, read_lines, read_recorded
-from search.summary import Summary, summarise
+from search.report.comparison import Comparison, Model, compare, models
+from search.report.summary import Summary, summarise
+from search.state.database import connect, parse, shown_url, store_of
+from search.state.recorded import Recorded, StudyLine, pulse, read_lines, read_recorded
 
 LARGEST_DOWNLOAD = 200_000_000  # bytes; a larger file is better copied with `search export`
 

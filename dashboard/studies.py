@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from search.progress import progress_of
-from search.recorded import StudyLine
+from search.report.progress import progress_of
+from search.state.recorded import StudyLine
 
 BADGES = {
     "running": (":material/play_arrow:", "blue"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.launch import launch
-    from search.recorded import load_study
+    from search.state.recorded import load_study
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported; see spaces/__init__.py
 
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
         return launch
     if name == "load_study":
-        from search.recorded import load_study
+        from search.state.recorded import load_study
 
         return load_study
     raise AttributeError(f"module 'search' has no attribute {name!r}")

@@ -4,7 +4,7 @@ from search.propose import Proposal
 from search.screen import screen
 from search.study import Study
 from search.suggest import first_options, params_of
-from search.supernet import Supernet
+from search.supernet.shared_weights import Supernet
 
 
 def random_baseline(study: Study, supernet: Supernet) -> None:

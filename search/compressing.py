@@ -23,15 +23,15 @@ from compress.memory import keep_freed_memory
 from compress.onnx_file import OnnxFile
 from compress.prune.foreign import EXTRA
 from compress.variant import Variant
+from search.config.recipe import RecipeConfig
 from search.errors import ConfigError, Infeasible, NotFound
-from search.facts import record_facts
-from search.ledger import Ledger
-from search.recipe_config import RecipeConfig
-from search.records import Parent, StudyRecord, VariantRecord
 from search.stages import stage, state_on_leaving
+from search.state.facts import record_facts
+from search.state.ledger import Ledger
+from search.state.records import Parent, StudyRecord, VariantRecord
+from search.state.weights import weights_bytes
 from search.study import architecture_record, versions
 from search.watch import Watch
-from search.weights import weights_bytes
 from search.winners import Chain, ship
 from spaces.tasks import Data
 

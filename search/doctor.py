@@ -94,9 +94,9 @@ def _sqlite() -> Finding:
 
 
 def _database(db: str) -> Finding:
-    from search.check import check
-    from search.database import sqlite_file
     from search.errors import LatheError
+    from search.state.check import check
+    from search.state.database import sqlite_file
 
     try:
         file = sqlite_file(db)

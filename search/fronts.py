@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
-from search.measuring import SHIPPING, measure_architecture
+from search.latency.measuring import SHIPPING, measure_architecture
+from search.latency.reach import when_reachable
 from search.objectives import front, hypervolume
-from search.reach import when_reachable
-from search.records import TrialRecord
+from search.state.records import TrialRecord
 from search.study import Study
 from spaces.architecture import Architecture
 

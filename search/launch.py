@@ -2,17 +2,17 @@
 
 from compress.memory import keep_freed_memory
 from search.baselines import random_baseline
-from search.config import StudyConfig
+from search.config.study import StudyConfig
 from search.errors import Infeasible, TooManyFailures
 from search.fronts import measured_front, spread
-from search.ledger import Ledger
-from search.measuring import SCREENING, SHIPPING
+from search.latency.measuring import SCREENING, SHIPPING
 from search.screen import screen
-from search.sharing import load_weights, train_supernet
 from search.stages import stage, state_on_leaving
+from search.state.ledger import Ledger
 from search.study import Study, open_study
-from search.supernet import Supernet, build_supernet
-from search.teacher import train_teacher
+from search.supernet.shared_weights import Supernet, build_supernet
+from search.supernet.teacher import train_teacher
+from search.supernet.training import load_weights, train_supernet
 from search.watch import Watch
 from search.winners import develop_hand_made, develop_winner, ship
 

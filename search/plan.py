@@ -4,9 +4,9 @@ import random
 import time
 
 from compress.given import short_name
-from search.config import StudyConfig
+from search.config.recipe import RecipeConfig
+from search.config.study import StudyConfig
 from search.limits import exact_values, excess, feasible_sample
-from search.recipe_config import RecipeConfig
 from spaces.counts import count
 from spaces.network import build
 from spaces.space import sample, size
@@ -77,8 +77,8 @@ def estimate_seconds(config: StudyConfig) -> tuple[float, float, float]:
     from compress.evaluate import evaluate
     from compress.recalibrate import IMAGES, recalibrate
     from compress.train import batches
-    from search.sharing import train_step
-    from search.supernet import build_supernet
+    from search.supernet.shared_weights import build_supernet
+    from search.supernet.training import train_step
 
     data = config.task.load()
     space = config.space(data)

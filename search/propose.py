@@ -16,9 +16,9 @@ from optuna.study import StudyDirection
 from search.errors import Infeasible
 from search.limits import feasible_sample, first_new, total_excess
 from search.objectives import Objective
-from search.records import TrialRecord, digest
 from search.samplers import SAMPLERS
 from search.samplers.problem import Problem
+from search.state.records import TrialRecord, digest
 from search.suggest import architecture_of, distributions, params_of, suggest
 from spaces.architecture import Architecture
 from spaces.space import SearchSpace, mutate

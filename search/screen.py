@@ -6,13 +6,13 @@ from compress.devices import DeviceOffline
 from compress.evaluate import Quality, evaluate
 from compress.measurement import Kind
 from compress.recalibrate import IMAGES, recalibrate
-from search.measuring import measure_architecture
+from search.latency.measuring import measure_architecture
+from search.latency.reach import is_away, note_away, note_back, when_reachable
 from search.objectives import dominates, minimised
 from search.propose import Proposal
-from search.reach import is_away, note_away, note_back, when_reachable
-from search.records import Evaluation, TrialRecord
+from search.state.records import Evaluation, TrialRecord
 from search.study import Study, architecture_record
-from search.supernet import Supernet
+from search.supernet.shared_weights import Supernet
 from spaces.architecture import Architecture
 
 

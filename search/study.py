@@ -15,20 +15,20 @@ from torch import nn
 
 from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
-from search.config import StudyConfig
-from search.device_prior import DeviceTable
-from search.facts import record_facts
+from search.config.study import StudyConfig
 from search.hand_made import scaled_by_hand
-from search.known_devices import device_tables
-from search.ledger import Ledger
+from search.latency.device_prior import DeviceTable
+from search.latency.known_devices import device_tables
+from search.latency.predictors import LatencyModel
+from search.latency.transfer import FEW, best_model
 from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
 from search.objectives import minimised
-from search.predictors import LatencyModel
 from search.propose import Proposer
-from search.records import ArchitectureRecord, StudyRecord, TrialRecord, VariantRecord
-from search.transfer import FEW, best_model
+from search.state.facts import record_facts
+from search.state.ledger import Ledger
+from search.state.records import ArchitectureRecord, StudyRecord, TrialRecord, VariantRecord
+from search.state.weights import stored_network
 from search.watch import Watch
-from search.weights import stored_network
 from spaces.architecture import Architecture
 from spaces.features import features
 from spaces.space import SearchSpace

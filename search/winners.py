@@ -1,6 +1,6 @@
 """From a trial to a file: train on, compress, measure after every step, and decide what is shipped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from compress.recipe import STEPS, Step
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from search.hand_made import hand_made
-from search.measuring import SHIPPED, measure_file
-from search.reach import when_reachable
-from search.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
+from search.latency.measuring import SHIPPED, measure_file
+from search.latency.reach import when_reachable
 from search.screen import evaluations, extract_calibrated
+from search.state.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
+from search.state.weights import weights_bytes
 from search.study import Study, architecture_record
-from search.supernet import Supernet
-from search.weights import weights_bytes
+from search.supernet.shared_weights import Supernet
 from search.workplace import Workplace
 from spaces.architecture import Architecture
 from spaces.network import build
@@ -93,16 +93,23 @@ class Chain:
         """How far the step at work is, of the whole stage."""
         self.study.watch.advance(self.done + min(share, 0.99), text)
 
-    def run(self, step: str, start: Any, config: Mapping[str, Any], recipe: Sequence[tuple[str, Step]]) -> None:
+    def run(
+        self,
+        step: str,
+        start: Callable[[], Variant],
+        config: Mapping[str, Any],
+        recipe: Sequence[tuple[str, Step]],
+    ) -> None:
         """Record the start and every step of the recipe, going on after what is recorded."""
         known = self._recorded()
         kept, kept_ids = list[Findings](), list[int]()
+        variant: Variant | None = None
         for record in known:
             if record.verdict in ("start", "accepted"):
                 variant = self._loaded(record)
                 kept.append(find(variant, self.context, self._measure))
                 kept_ids.append(record.id or 0)
-        if not known:
+        if variant is None:
             variant = start()
             kept.append(find(variant, self.context, self._measure))
             kept_ids.append(self._record(Attempt(step, config, variant, kept[0], "start", "", 0.0), variant, None))

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from search.config import Compress
-from search.ledger import Ledger
-from search.records import StudyRecord, VariantRecord
+from search.config.study import Compress
+from search.state.ledger import Ledger
+from search.state.records import StudyRecord, VariantRecord
 from search.watch import Watch
 from spaces.tasks import Data
 

@@ -25,13 +25,13 @@ def compress(
 ) -> None:
     """Compress a model of your own: every step exported, evaluated, measured and judged. The same call resumes it."""
     with explained():
-        from search.recipe_config import read_recipe
+        from search.config.recipe import read_recipe
 
         config = read_recipe(recipe, model, data, device)
         run_study(config, db, quiet, as_json)
         if out is not None:
-            from search.ledger import Ledger
-            from search.shipping import write_export
+            from search.shipping.export import write_export
+            from search.state.ledger import Ledger
 
             with Ledger.open(db, create=False) as ledger:
                 written = write_export(ledger, config.study, out, bundle=True)

@@ -14,9 +14,9 @@ from search.commands.options import DEFAULT_DB, Db
 from search.errors import ConfigError, DeviceError, Interrupted, LatheError
 
 if TYPE_CHECKING:
-    from search.config import StudyConfig
-    from search.ledger import Ledger
-    from search.recipe_config import RecipeConfig
+    from search.config.recipe import RecipeConfig
+    from search.config.study import StudyConfig
+    from search.state.ledger import Ledger
     from search.watch import Watch
 
 Space = Annotated[Path, typer.Argument(help="Space file, e.g. studies/digits/space.yaml.")]
@@ -36,7 +36,7 @@ def launch(
 ) -> None:
     """Run the study of a space file from the space to the exported network. The same file resumes the same study."""
     with explained():
-        from search.config import read_config
+        from search.config.study import read_config
 
         config = read_config(space, override or [])
         if dry_run:
@@ -54,9 +54,9 @@ def resume(
 ) -> None:
     """Go on with a study where it stopped: after Ctrl-C, a crash or a kill. Finished trials are not repeated."""
     with explained():
-        from search.config import config_of
-        from search.ledger import Ledger
-        from search.recipe_config import is_recipe, recipe_of
+        from search.config.recipe import is_recipe, recipe_of
+        from search.config.study import config_of
+        from search.state.ledger import Ledger
 
         with Ledger.open(db, create=False) as ledger:
             tree = dict(ledger.study(study).config)
@@ -75,12 +75,12 @@ def certify(
     What is trained is recorded: the same command goes on after an interruption, and more networks keep those there are.
     """
     with explained():
-        from search.certify import certify as run
-        from search.config import config_of
-        from search.database import connect
-        from search.ledger import Ledger
-        from search.recorded import read_recorded
-        from search.telling import certificate_text
+        from search.config.study import config_of
+        from search.report.telling import certificate_text
+        from search.state.database import connect
+        from search.state.ledger import Ledger
+        from search.state.recorded import read_recorded
+        from search.supernet.certify import certify as run
         from search.watch import Watch
 
         with Ledger.open(db, create=False) as ledger:
@@ -93,7 +93,7 @@ def certify(
 def validate(space: Space, override: Overrides = None) -> None:
     """Check a space file, load its data and build random networks of it; says everything that is wrong at once."""
     with explained():
-        from search.config import read_config
+        from search.config.study import read_config
         from search.plan import check_space
 
         config = read_config(space, override or [])
@@ -102,8 +102,8 @@ def validate(space: Space, override: Overrides = None) -> None:
 
 def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bool = False) -> None:
     """Run or resume, then tell what came out."""
-    from search.ledger import Ledger
     from search.plan import headline
+    from search.state.ledger import Ledger
     from search.watch import Watch
 
     began = time.monotonic()
@@ -120,9 +120,9 @@ def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_jso
         message = f"study {config.study!r} is paused; nothing finished is lost. Go on with:"
         raise Interrupted(f"{message}  search resume {config.study}{suffix}") from stop
     if as_json or not quiet:
-        from search.database import connect
-        from search.recorded import read_recorded
-        from search.telling import study_text, study_tree
+        from search.report.telling import study_text, study_tree
+        from search.state.database import connect
+        from search.state.recorded import read_recorded
 
         recorded = read_recorded(connect(db, read_only=True), config.study)
         print(json.dumps(study_tree(recorded)) if as_json else study_text(recorded))
@@ -133,7 +133,7 @@ def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_jso
 
 
 def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch") -> None:
-    from search.recipe_config import RecipeConfig
+    from search.config.recipe import RecipeConfig
 
     if isinstance(config, RecipeConfig):
         from search.compressing import compress_given
@@ -147,8 +147,8 @@ def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch"
 
 def _is_done(ledger: "Ledger", config: "StudyConfig | RecipeConfig") -> bool:
     """The same study was run to its end, and kept the facts that a bundle needs: known without loading its data."""
-    from search.facts import recorded_facts
-    from search.records import digest
+    from search.state.facts import recorded_facts
+    from search.state.records import digest
 
     wanted = config.study, "done", digest(dict(config.tree))
     return any(

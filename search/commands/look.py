@@ -10,7 +10,7 @@ from search.commands.options import DEFAULT_DB, Db, Json
 from search.errors import NotFound, no_study
 
 if TYPE_CHECKING:
-    from search.recorded import Recorded
+    from search.state.recorded import Recorded
 
 NO_STUDIES = "no studies yet. Start one:  search launch studies/digits/space.yaml"
 
@@ -19,9 +19,9 @@ StudyName = Annotated[str, typer.Argument(help="Name of the study (default: the 
 
 def status(study: StudyName = "", db: Db = DEFAULT_DB, as_json: Json = False) -> None:
     """What the studies of the database are doing: stage, progress, failures."""
-    from search.database import connect
-    from search.recorded import read_lines
-    from search.telling import status_rows
+    from search.report.telling import status_rows
+    from search.state.database import connect
+    from search.state.recorded import read_lines
 
     rows = [row for row in status_rows(read_lines(connect(db, read_only=True))) if study in ("", row["study"])]
     if study and not rows:
@@ -42,7 +42,7 @@ def top(
     as_json: Json = False,
 ) -> None:
     """The best trials of a study by its first objective, each latency marked measured or predicted."""
-    from search.telling import top_rows
+    from search.report.telling import top_rows
 
     rows = top_rows(_recorded(db, study), number, front)
     if as_json:
@@ -60,7 +60,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One study: what was shipped, the chain of steps of every winner, and the baselines."""
-    from search.telling import study_text, study_tree
+    from search.report.telling import study_text, study_tree
 
     recorded = _recorded(db, study)
     if config:
@@ -75,8 +75,8 @@ def report(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write one self-contained HTML file: the front with error bars, baselines, steps, hardware, how to reproduce."""
-    from search.database import connect
-    from search.report import write_report
+    from search.report.page import write_report
+    from search.state.database import connect
 
     name = newest(db, study)
     print(write_report(connect(db, read_only=True), name, out or Path(f"studies/runs/{name}.html")))
@@ -100,16 +100,16 @@ def dashboard(
 
 
 def _recorded(db: str, study: str) -> "Recorded":
-    from search.database import connect
-    from search.recorded import read_recorded
+    from search.state.database import connect
+    from search.state.recorded import read_recorded
 
     return read_recorded(connect(db, read_only=True), newest(db, study))
 
 
 def newest(db: str, study: str = "") -> str:
     """`study`, or the newest study where no name is given. Raises NotFound, naming the nearest."""
-    from search.database import connect
-    from search.recorded import read_lines
+    from search.state.database import connect
+    from search.state.recorded import read_lines
 
     names = [line.study.name for line in read_lines(connect(db, read_only=True))]
     if not names:

@@ -28,8 +28,8 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure ONNX files: latency with its interval, memory, and which is faster if that can be said."""
-    from search import measuring_files as m
-    from search.telling_files import files_text
+    from search.latency import files as m
+    from search.report.telling_files import files_text
     from search.watch import Watch
 
     settings = ({"threads": threads} if threads else {}) | ({"shapes": ",".join(shape)} if shape else {})
@@ -55,8 +55,8 @@ def aa(
     """Measure a model against itself: the noise of this protocol beside that of plain means."""
     import tempfile
 
-    from search import noise
     from search.errors import NotFound
+    from search.latency import noise
     from search.watch import Watch
 
     if model is not None and not model.is_file():

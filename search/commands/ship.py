@@ -24,10 +24,10 @@ def export(
 ) -> None:
     """Write what a study ships: its ONNX files, one a precision that was kept, and card.json with their numbers."""
     from compress.export import EXPORTERS
+    from search.config.fields import suggestion
     from search.errors import UsageError
-    from search.fields import suggestion
-    from search.ledger import Ledger
-    from search.shipping import write_export
+    from search.shipping.export import write_export
+    from search.state.ledger import Ledger
 
     for wanted in formats or ():
         if wanted not in EXPORTERS.names():

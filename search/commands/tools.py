@@ -31,7 +31,7 @@ def doctor(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
 @db.command()
 def check(db: Db = DEFAULT_DB) -> None:
     """Check every rule of the study database and its files; lists what is broken."""
-    from search.check import check as problems_of
+    from search.state.check import check as problems_of
 
     problems = problems_of(db)
     print("\n".join(problems) if problems else f"{db}: all is well")
@@ -42,7 +42,7 @@ def check(db: Db = DEFAULT_DB) -> None:
 @db.command()
 def upgrade(db: Db = DEFAULT_DB) -> None:
     """Bring an older database to this version's schema, after a backup beside it."""
-    from search.migrations import upgrade as run
+    from search.state.migrations import upgrade as run
 
     backup = run(db)
     print(f"{db} is up to date" + (f"; backup in {backup}" if backup else ""))
@@ -54,7 +54,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List, remove nothing.")] = False,
 ) -> None:
     """Remove stored files that no row refers to."""
-    from search.ledger import Ledger
+    from search.state.ledger import Ledger
 
     with Ledger.open(db, create=False) as ledger:
         found = ledger.orphans() if dry_run else ledger.gc()

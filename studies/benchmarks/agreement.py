@@ -25,7 +25,7 @@ from torch import Tensor  # noqa: E402
 
 from compress.export.onnx import export_onnx  # noqa: E402
 from compress.export.session import logits  # noqa: E402
-from search.supernet import Supernet, build_supernet  # noqa: E402
+from search.supernet.shared_weights import Supernet, build_supernet  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.blocks import BLOCKS  # noqa: E402
 from spaces.space import BlockChoice, SearchSpace, StageSpace, sample  # noqa: E402

@@ -19,9 +19,9 @@ def train(space: Path, steps: int, keep: bool) -> dict[str, float]:
     """Median seconds of a step in this process, with page faults and peak MB."""
     from compress.memory import keep_freed_memory
     from compress.train import batches
-    from search.config import read_config
-    from search.sharing import train_step
-    from search.supernet import build_supernet
+    from search.config.study import read_config
+    from search.supernet.shared_weights import build_supernet
+    from search.supernet.training import train_step
 
     if keep:
         keep_freed_memory()

@@ -20,7 +20,7 @@ import pyarrow.parquet as parquet  # noqa: E402
 from latency_here import export_both, measure, read_space  # noqa: E402
 
 from search.hand_made import hand_made  # noqa: E402
-from search.predictors import fit_latency  # noqa: E402
+from search.latency.predictors import fit_latency  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.counts import count  # noqa: E402
 from spaces.features import features  # noqa: E402

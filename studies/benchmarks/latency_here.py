@@ -26,7 +26,7 @@ import torch  # noqa: E402
 from compress.devices.onnxruntime import OnnxRuntime  # noqa: E402
 from compress.export.screening import export_for_screening  # noqa: E402
 from compress.quantize.int8 import quantize_static  # noqa: E402
-from search.config import read_config  # noqa: E402
+from search.config.study import read_config  # noqa: E402
 from search.hand_made import hand_made  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.network import build  # noqa: E402

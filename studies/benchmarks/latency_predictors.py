@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet  # noqa: E402
 from latency_here import read_space  # noqa: E402
 from scipy.stats import spearmanr  # noqa: E402
 
-from search.predictors import fit_latency  # noqa: E402
+from search.latency.predictors import fit_latency  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.features import features  # noqa: E402
 

@@ -2,7 +2,7 @@
 
 The latencies of NAS-Bench-201's cells on nine settings of seven pieces of hardware (Lee et al. 2021, HELP, MIT). Each
 piece of hardware is held out in turn with all its settings: 900 random cells are known on the other hardware, ten of
-them are chosen (search.transfer.choose) and measured on the held-out setting, and all cells outside the 900 are
+them are chosen (search.latency.transfer.choose) and measured on the held-out setting, and all cells outside the 900 are
 predicted. The features are how many of each operation a cell has and nothing else. Prints Markdown: the mean over seeds
 by setting, its standard deviation, and the mean over pieces of hardware. `random ten` chooses the ten at random;
 `alone` knows no other device. FOLDER holds nasbench201-latency_ms.parquet and nasbench201-cifar10.parquet (the cells);
@@ -22,9 +22,9 @@ import numpy as np  # noqa: E402  (reads the variable)
 import pyarrow.parquet as parquet  # noqa: E402
 from scipy.stats import kendalltau, spearmanr  # noqa: E402
 
-from search.device_prior import DeviceTable  # noqa: E402
-from search.predictors import fit_latency  # noqa: E402
-from search.transfer import choose, fit_transfer  # noqa: E402
+from search.latency.device_prior import DeviceTable  # noqa: E402
+from search.latency.predictors import fit_latency  # noqa: E402
+from search.latency.transfer import choose, fit_transfer  # noqa: E402
 
 FILES = ("nasbench201-latency_ms.parquet", "nasbench201-cifar10.parquet")
 POOL, OPERATIONS = 900, 5

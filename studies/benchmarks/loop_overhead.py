@@ -17,10 +17,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402  (reads the variable)
 
-from search.config import StudyConfig, read_config  # noqa: E402
-from search.ledger import Ledger  # noqa: E402
+from search.config.study import StudyConfig, read_config  # noqa: E402
 from search.propose import Proposal, Proposer  # noqa: E402
-from search.records import TrialRecord  # noqa: E402
+from search.state.ledger import Ledger  # noqa: E402
+from search.state.records import TrialRecord  # noqa: E402
 from search.study import architecture_record  # noqa: E402
 from search.suggest import first_options, params_of  # noqa: E402
 from spaces.counts import count  # noqa: E402

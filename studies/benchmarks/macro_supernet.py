@@ -1,7 +1,7 @@
 """The shared weights of NAS-Bench-Macro's space, layer by layer as its authors trained it (Su et al. 2021,
 arXiv:2103.11922): the first layer of a stage changes width and resolution itself, which no `enter` of ours does.
 
-It offers what `search.sharing.train_supernet` asks of a supernet, so that the rules under test are the product's own.
+It offers what `train_supernet` asks of a supernet, so that the rules under test are the product's own.
 """
 
 from __future__ import annotations

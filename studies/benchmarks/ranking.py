@@ -25,10 +25,10 @@ from nas_tables import Table, read_tables  # noqa: E402
 from compress.evaluate import evaluate  # noqa: E402
 from compress.recalibrate import IMAGES, recalibrate  # noqa: E402
 from compress.train import batches  # noqa: E402
-from search.proxies import PROXIES, score_all  # noqa: E402
-from search.ranking import ranking  # noqa: E402
-from search.rules import RULES  # noqa: E402
-from search.sharing import Sharing, train_supernet  # noqa: E402
+from search.supernet.proxies import PROXIES, score_all  # noqa: E402
+from search.supernet.ranking import ranking  # noqa: E402
+from search.supernet.rules import RULES  # noqa: E402
+from search.supernet.training import Sharing, train_supernet  # noqa: E402
 from spaces.tasks import Data, Split  # noqa: E402
 from spaces.tasks.parquet import Parquet  # noqa: E402
 

@@ -24,8 +24,8 @@ from torch.nn.functional import cross_entropy  # noqa: E402
 
 from compress.memory import keep_freed_memory  # noqa: E402
 from compress.train import Training, optimizer_for  # noqa: E402
-from search.config import read_config  # noqa: E402
-from search.supernet import build_supernet  # noqa: E402
+from search.config.study import read_config  # noqa: E402
+from search.supernet.shared_weights import build_supernet  # noqa: E402
 from spaces.space import SearchSpace, sample  # noqa: E402
 
 STUDIES = Path(__file__).parents[1]

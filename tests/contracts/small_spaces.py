@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from search.supernet import Supernet, build_supernet
+from search.supernet.shared_weights import Supernet, build_supernet
 from spaces.architecture import Architecture, Stage
 from spaces.blocks import BLOCKS
 from spaces.space import BlockChoice, SearchSpace, StageSpace

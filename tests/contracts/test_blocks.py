@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from search.supernet import Supernet
+from search.supernet.shared_weights import Supernet
 from spaces.architecture import Architecture
 from spaces.counts import count
 from spaces.merge import merge

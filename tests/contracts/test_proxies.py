@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from compress.train import Batch, batches
-from search.proxies import PROXIES, score_all, woken
-from search.proxies.naswot import naswot
+from search.supernet.proxies import PROXIES, score_all, woken
+from search.supernet.proxies.naswot import naswot
 from spaces.blocks import BLOCKS
 from spaces.network import build
 from spaces.space import largest, sample, smallest

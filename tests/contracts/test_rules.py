@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from compress.train import NonFiniteLoss
-from search.rules import RULES, Rule, Step
-from search.rules.attentive import Attentive, alike
-from search.rules.fair import Fair, most_options
-from search.rules.shrinking import Shrinking
-from search.sharing import Sharing, train_supernet
-from search.supernet import build_supernet
+from search.supernet.rules import RULES, Rule, Step
+from search.supernet.rules.attentive import Attentive, alike
+from search.supernet.rules.fair import Fair, most_options
+from search.supernet.rules.shrinking import Shrinking
+from search.supernet.shared_weights import build_supernet
+from search.supernet.training import Sharing, train_supernet
 from spaces.architecture import Architecture
 from spaces.counts import count
 from spaces.space import BlockChoice, SearchSpace, StageSpace, choices, largest, sample

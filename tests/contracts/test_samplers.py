@@ -8,9 +8,9 @@ import pytest
 from search.errors import Infeasible
 from search.objectives import Objective
 from search.propose import Proposal, Proposer
-from search.records import TrialRecord
 from search.samplers import SAMPLERS
 from search.samplers.surrogate.costs import costs_of
+from search.state.records import TrialRecord
 from spaces.architecture import Architecture
 from spaces.blocks.kan import KAN
 from spaces.counts import count

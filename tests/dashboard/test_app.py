@@ -12,10 +12,10 @@ import dashboard.app
 from dashboard.charts import front_chart
 from dashboard.queries import StudyView
 from dashboard.run import command
-from search.comparison import chains, models
-from search.ledger import Ledger
-from search.recorded import load_study
-from search.summary import summarise
+from search.report.comparison import chains, models
+from search.report.summary import summarise
+from search.state.ledger import Ledger
+from search.state.recorded import load_study
 from tests.search.recorded_study import record_study
 
 

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from dashboard.run import command
-from search.recorded import load_study
-from search.report import report_html
-from search.summary import summarise
+from search.report.page import report_html
+from search.report.summary import summarise
+from search.state.recorded import load_study
 from tests.dashboard.chromium import Page, chromium, executable
 from tests.search.recorded_study import record_study
 

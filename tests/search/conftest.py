@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from search import cli
-from search.ledger import Ledger
+from search.state.ledger import Ledger
 from tests.search.command_line import Call, Said
 from tests.search.finished_study import Finished, run_to_the_end
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.config import StudyConfig, read_config
+from search.config.study import StudyConfig, read_config
 from search.launch import launch
-from search.ledger import Ledger
+from search.state.ledger import Ledger
 
 TINY = Path(__file__).with_name("tiny.yaml")
 OVERRIDES = ("compress.max_drop=50",)  # so that int8 passes

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from compress.measurement import Measurement
-from search.database import connect
-from search.ledger import Ledger
-from search.records import ArchitectureRecord, Evaluation, StudyRecord, TrialRecord, VariantRecord, digest
+from search.state.database import connect
+from search.state.ledger import Ledger
+from search.state.records import ArchitectureRecord, Evaluation, StudyRecord, TrialRecord, VariantRecord, digest
 
 CONFIG = {"space": {"stages": [{"width": [8, 16]}, {"width": [32, 64]}]}, "search": {"trials": 12}}
 DATA = "d" * 64

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from compress.measurement import Measurement, exact
-from search.ledger import Ledger
-from search.measuring import PREDICTED
-from search.records import (
+from search.latency.measuring import PREDICTED
+from search.state.ledger import Ledger
+from search.state.records import (
     ArchitectureRecord,
     ArtifactRecord,
     Evaluation,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.config import read_config
+from search.config.study import read_config
 from search.errors import Infeasible
 from search.limits import exact_values, excess, feasible_sample, total_excess
 from spaces.counts import Counts, count

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from search.check import check
-from search.ledger import Ledger
+from search.state.check import check
+from search.state.ledger import Ledger
 
 TINY = Path(__file__).with_name("tiny.yaml")
 ENVIRON = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -9,22 +9,22 @@ import pytest
 import torch
 
 from compress.evaluate import evaluate_file
-from search.check import check
-from search.comparison import Outcome
-from search.config import read_config
+from search.config.study import read_config
 from search.errors import ConfigError
+from search.latency.measuring import PREDICTED
+from search.latency.predictors import LEAST
 from search.launch import launch
-from search.ledger import Ledger
-from search.measuring import PREDICTED
 from search.objectives import front
-from search.predictors import LEAST
-from search.recorded import Recorded, load_study
-from search.report import write_report
-from search.shipping import write_export
-from search.summary import summarise
-from search.telling import study_text, study_tree, top_rows
+from search.report.comparison import Outcome
+from search.report.page import write_report
+from search.report.summary import summarise
+from search.report.telling import study_text, study_tree, top_rows
+from search.shipping.export import write_export
+from search.state.check import check
+from search.state.ledger import Ledger
+from search.state.recorded import Recorded, load_study
+from search.state.weights import stored_network
 from search.watch import Watch
-from search.weights import stored_network
 from tests.search.finished_study import OVERRIDES, TINY, Finished
 
 LATENCY = "latency_ms@formula"
@@ -147,7 +147,7 @@ def test_the_teacher_is_trained_on_and_kept_with_its_weights(finished: Finished,
 
 
 def test_the_report_is_one_file_that_tells_the_story(finished: Finished, tmp_path: Path) -> None:
-    from search.database import connect
+    from search.state.database import connect
 
     path = write_report(connect(finished.db, read_only=True), "tiny", tmp_path / "tiny.html")
     page = path.read_text()

@@ -6,8 +6,8 @@ import pytest
 
 from compress.devices import fingerprint_of
 from compress.measurement import Measurement, exact
-from search.config import read_config
-from search.records import VariantRecord
+from search.config.study import read_config
+from search.state.records import VariantRecord
 from search.winners import within_limits
 from tests.search.finished_study import TINY
 

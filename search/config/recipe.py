@@ -1,0 +1,174 @@
+"""recipe.yaml: what `search compress` is asked to do with a model of the user's, read like a space file."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from compress.devices import DEVICES
+from compress.given import absolute, short_name
+from compress.recipe import Step, acts_on_file
+from search.config.fields import Reading, shown, suggestion
+from search.config.source import Source, read_source
+from search.config.study import Compress, read_compress, read_devices, read_limits, read_name, read_task
+from search.errors import UsageError
+from spaces.tasks import Data, Task
+from spaces.tasks.data import DataError
+
+KEYS = ("study", "model", "task", "input", "teacher", "limits", "devices", "max_drop", "steps", "seed")
+KEPT_OUT = ("objectives", "model_sha256")  # what the ledger keeps beside the file's own keys
+NOT_HERE = ("keep", "teacher_epochs")  # fields of `compress:` that are about a search
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """A checked recipe. normalisation: (mean, std) that the model was trained with, in raw pixels; None: the training
+    part's. teacher: a model to distill from; "": the model itself. device: the name of the one that judges."""
+
+    study: str
+    model: str
+    task: Task
+    normalisation: Normalisation | None
+    teacher: str
+    limits: dict[str, float]
+    devices: dict[str, Any]
+    device: str
+    compress: Compress
+    steps: tuple[tuple[str, Step], ...]
+    seed: int
+    tree: dict[str, Any]
+
+    def load_data(self) -> Data:
+        """The task's data with the model's normalisation. Raises: DataError."""
+        data = self.task.load()
+        if self.normalisation is None:
+            return data
+        channels = data.input_shape[0]
+        mean, std = (tuple(numbers) * (channels if len(numbers) == 1 else 1) for numbers in self.normalisation)
+        if not len(mean) == len(std) == channels:
+            found = f"{len(mean)} means and {len(std)} stds"
+            raise DataError(f"`input` gives {found}, the images have {channels} channels. Give one number a channel.")
+        return replace(data, mean=mean, std=std)
+
+
+def read_recipe(file: Path, model: str = "", data: Path | None = None, device: str = "") -> RecipeConfig:
+    """Read and check a recipe. Options replace what the file says: a model, a file with the task, a device.
+
+    Raises: ConfigError with all that is wrong; UsageError if neither names a model or the device is unknown.
+    """
+    source = read_source(file)
+    here, folder = Path.cwd(), file.resolve().parent
+    tree = dict(source.tree)
+    if model:
+        tree["model"] = absolute(model, here)
+    elif isinstance(tree.get("model"), str):
+        tree["model"] = absolute(tree["model"], folder)
+    if isinstance(tree.get("teacher"), str) and tree["teacher"]:
+        tree["teacher"] = absolute(tree["teacher"], folder)
+    task_reading = None
+    if data is not None:
+        given = read_source(data)
+        task_reading = Reading(given, list(given.problems))
+        at = ("task",) if "task" in given.tree else ()
+        tree["task"], _ = read_task(task_reading, given.tree.get("task", given.tree), data.resolve().parent, at)
+        if task_reading.problems:
+            raise given.error(tuple(task_reading.problems))
+    if device:
+        tree["devices"] = _judging(tree.get("devices"), device)
+    if "model" not in tree:
+        raise UsageError("name a model: --model my.onnx, module:attribute or file.py:attribute.")
+    tree.setdefault("study", _default_name(str(tree["model"]), file))
+    return _read(Reading(replace(source, tree=tree), list(source.problems)), folder)
+
+
+def recipe_of(tree: Mapping[str, Any], name: str) -> RecipeConfig:
+    """The recipe of a recorded study, checked again."""
+    own = {key: value for key, value in tree.items() if key not in KEPT_OUT}
+    return _read(Reading(Source(f"study {name}", "", own, {}, {})), Path("/"))
+
+
+def is_recipe(tree: Mapping[str, Any]) -> bool:
+    """Whether a recorded config is of `search compress` and not of `search launch`."""
+    return "model" in tree
+
+
+def _read(reading: Reading, folder: Path) -> RecipeConfig:
+    tree = reading.source.tree
+    reading.known((), tree, KEYS, "a recipe")
+    for key, example in {"task": "task: {kind: digits}", "steps": "steps: [quantize]"}.items():
+        reading.needed((), tree, key, KEYS, f"the key {key!r} is missing", f"for example `{example}`")
+    name = read_name(reading, tree["study"])
+    for key in ("model", "teacher"):
+        if key in tree:
+            reading.scalar((key,), tree[key], str, f"`{key}`")
+    task: Any
+    task_tree, task = read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
+    normalisation = _read_input(reading, tree.get("input"))
+    named, devices = read_devices(reading, tree.get("devices"))
+    limits = read_limits(reading, tree.get("limits"), named)
+    part = {key: tree[key] for key in ("max_drop", "steps") if key in tree}
+    compress, steps = read_compress(reading, part, (), NOT_HERE)
+    _check_steps(reading, tree, steps)
+    seed = reading.scalar(("seed",), tree.get("seed", 0), int, "`seed`")
+    if seed is not None and seed < 0:
+        reading.wrong(("seed",), f"`seed` must not be negative, got {seed}")
+    if reading.problems or seed is None:
+        raise reading.source.error(tuple(reading.problems))
+    return RecipeConfig(
+        name, tree["model"], task, normalisation, tree.get("teacher", ""), limits, devices, named[0], compress, steps,
+        seed, tree={**tree, "task": task_tree},
+    )  # fmt: skip
+
+
+def _check_steps(reading: Reading, tree: Mapping[str, Any], steps: tuple[tuple[str, Step], ...]) -> None:
+    """Of an ONNX file only what acts on files."""
+    if not str(tree.get("model", "")).endswith(".onnx") or not isinstance(tree.get("steps"), list):
+        return
+    if len(steps) != len(tree["steps"]):
+        return  # what is wrong with them is noted already
+    for index, (name, step) in enumerate(steps):
+        if not acts_on_file(step):
+            path = ("steps", index, name) if isinstance(tree["steps"][index], dict) else ("steps", index)
+            reading.wrong(
+                path, f"{name} needs a PyTorch network, and the model is an ONNX file", "give module:attribute",
+                at_key=len(path) == 3,
+            )  # fmt: skip
+
+
+def _read_input(reading: Reading, value: Any) -> Normalisation | None:
+    """(mean, std) of `input: {mean: [..], std: [..]}`, one number a channel or one for all."""
+    tree = reading.mapping(("input",), value, "`input`")
+    if not tree:
+        return None
+    before = len(reading.problems)
+    reading.known(("input",), tree, ("mean", "std"), "`input`")
+    found = []
+    for name, usual in (("mean", 0.0), ("std", 1.0)):
+        path = ("input", name)
+        listed = tree.get(name, usual)
+        items = listed if isinstance(listed, list) else [listed]
+        numbers = [reading.scalar(path, item, float, f"`{name}`") for item in items]
+        if not numbers:
+            reading.wrong(path, f"`{name}` needs a number for each channel, got {shown(listed)}")
+        if name == "std" and any(number is not None and number <= 0 for number in numbers):
+            reading.wrong(path, f"`std` must be positive, got {numbers}", "write 1 to divide by nothing")
+        found.append(tuple(numbers))
+    return (found[0], found[1]) if len(reading.problems) == before else None
+
+
+def _judging(devices: Any, device: str) -> dict[str, Any]:
+    """The devices with the one that judges first: one of the file's by name, or a kind with its default settings."""
+    named = dict(devices) if isinstance(devices, dict) and devices else {}
+    if device in named:
+        return {device: named[device], **named}
+    if device in DEVICES.names():
+        return {device: {"kind": device}, **named}
+    raise UsageError(f"no device {device!r}; {suggestion(device, [*named, *DEVICES.names()])}")
+
+
+def _default_name(model: str, file: Path) -> str:
+    """Model and recipe: resnet8-trained-int8."""
+    stem = short_name(model).removesuffix(".onnx").replace(".py:", "-").replace(":", "-")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{stem}-{file.stem}").lstrip("._-")[:64]

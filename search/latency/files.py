@@ -1,0 +1,137 @@
+"""Latency of any ONNX files of the user's, beside each other, without a study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from compress.devices import DEVICES, Device, Weighs
+from compress.devices import DeviceError as Unmeasurable
+from compress.devices.faster import Comparison, compare
+from compress.devices.sessions import measure_sessions
+from compress.measurement import Measurement
+from search.config.fields import NAMES, field_kinds, suggestion
+from search.errors import DeviceError, NotFound, UsageError
+
+
+@dataclass(frozen=True)
+class Effort:
+    """sessions: fresh ones. rounds, calls: in each. seconds: rather fewer calls, then fewer rounds, than longer."""
+
+    sessions: int = 3
+    rounds: int = 30
+    calls: int = 5
+    seconds: float = 60.0
+
+
+USUAL, THOROUGH = Effort(), Effort(sessions=7, rounds=60, seconds=300.0)
+LEAST_ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What was found about one file. against: it beside the first file; of the first, None. resources: as readable."""
+
+    path: Path
+    latency: Measurement
+    resources: tuple[Measurement, ...]
+    against: Comparison | None
+
+
+def device_of_kind(kind: str, given: Sequence[str] = ()) -> Device:
+    """A device of this kind, with settings as `name=value`. Raises: NotFound, UsageError."""
+    if kind not in DEVICES.names():
+        raise NotFound(f"no device {kind!r}; {suggestion(kind, DEVICES.names())}")
+    make: Any = DEVICES.get(kind)
+    kinds = field_kinds(make)
+    settings: dict[str, Any] = {}
+    for part in given:
+        name, equals, value = part.partition("=")
+        if not equals or name not in kinds:
+            raise UsageError(f"a setting of {kind!r} is name=value, got {part!r}; {suggestion(name, list(kinds))}")
+        try:
+            settings[name] = kinds[name](value)
+        except ValueError as error:
+            raise UsageError(f"`{name}` must be {NAMES[kinds[name]]}, got {value!r}.") from error
+    try:
+        return make(**settings)
+    except ValueError as error:
+        raise UsageError(f"device {kind!r}: {error}") from error
+
+
+def with_settings(device: Any, **settings: Any) -> Any:
+    """The device with these fields, where it has them; raises UsageError for a `threads` that it has not."""
+    known = {field.name for field in fields(device)}
+    if "threads" in settings and "threads" not in known:
+        raise UsageError("this device has no `threads`: leave the option away.")
+    try:
+        return replace(device, **{name: value for name, value in settings.items() if name in known})
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def measure_files(
+    device: Any,
+    name: str,
+    files: Sequence[Path],
+    effort: Effort,
+    start: Callable[[int, float], None] = lambda steps, seconds: None,
+    step: Callable[[int], None] = lambda done: None,
+) -> list[FileReport]:
+    """Measure the files in the same rounds, the first as reference, after a short look at how long they take.
+
+    start(steps, expected seconds), step(done): how far it is. Raises: NotFound, DeviceError.
+    """
+    for path in files:
+        if not path.is_file():
+            raise NotFound(f"no file {path}.")
+    try:
+        began = time.monotonic()
+        pilot = with_settings(device, rounds=2, calls=1).measure(files, files[0], name)
+        overhead_s = time.monotonic() - began
+        once_s = sum(m.value for m in (pilot[0], *pilot)) / 1e3
+        planned = fitted(effort, once_s)
+        measured_s = planned.sessions * (overhead_s + planned.rounds * planned.calls * once_s)
+        start(planned.sessions + len(files), measured_s + 1.5 * len(files))
+        ready = with_settings(device, rounds=planned.rounds, calls=planned.calls)
+        found = measure_sessions(ready, files, files[0], name, planned.sessions, repeats=2, after_each=step)
+        resources = []
+        for i, path in enumerate(files, 1):
+            resources.append(tuple(device.resources(path, name)) if isinstance(device, Weighs) else ())
+            step(planned.sessions + i)
+    except Unmeasurable as error:
+        raise DeviceError(str(error)) from error
+    return [
+        FileReport(path, latency, more, compare(latency, found[0]) if i and latency.samples else None)
+        for i, (path, latency, more) in enumerate(zip(files, found, resources, strict=True))
+    ]
+
+
+def fitted(effort: Effort, once_s: float) -> Effort:
+    """The effort with fewer calls, then fewer rounds, if every file once takes `once_s` and the time is not enough."""
+    visits = effort.seconds / max(once_s * effort.sessions, 1e-9)
+    calls = max(1, min(effort.calls, int(visits / effort.rounds)))
+    rounds = max(LEAST_ROUNDS, min(effort.rounds, int(visits / calls)))
+    return replace(effort, calls=calls, rounds=rounds)
+
+
+def as_json(device: Device, name: str, reports: Sequence[FileReport]) -> Mapping[str, Any]:
+    """Everything that was found, without the raw samples; stable, see docs/reference.md."""
+    return {
+        "v": 1,
+        "device": {"name": name, "fingerprint": reports[0].latency.fingerprint, **device.fingerprint()},
+        "files": [
+            {
+                "path": str(report.path),
+                "sha256": report.latency.artifact,
+                "latency_ms": {key: getattr(report.latency, key) for key in ("value", "low", "high", "kind")},
+                "details": dict(report.latency.details),
+                "against_first": vars(report.against) if report.against else None,
+                **{m.metric: {"value": m.value, **m.details} for m in report.resources},
+            }
+            for report in reports
+        ],
+    }

@@ -1,1 +1,0 @@
-"""One file a revision, numbered; `search.database.SCHEMA` names the newest."""

@@ -1,0 +1,244 @@
+"""What was made of the winners, beside the baselines: chains of steps, and whether the search won. No I/O."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from search.report.summary import RANK, Quantity, describe, evaluation_of
+from search.state.recorded import Recorded
+from search.state.records import VariantRecord
+
+EQUAL_WITHIN = 0.02  # latencies of fresh sessions differ by about as much, whatever their intervals say
+Outcome = Literal["won", "lost", "trade", "even"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A variant with what is known of it. accuracy, loss: on validation, through the exported file where there is one.
+
+    `latencies` by name (latency_ms@here); `chain` is the id of the first variant of its chain, `base` of the last.
+    """
+
+    id: int
+    chain: int
+    base: int | None
+    name: str
+    role: str
+    step: str
+    precision: str
+    config: Mapping[str, Any]
+    verdict: str
+    reason: str
+    is_shipped: bool
+    description: str
+    accuracy: Quantity | None
+    loss: Quantity | None
+    test_accuracy: Quantity | None
+    latencies: Mapping[str, Quantity]
+    size_bytes: int | None
+    params: int
+    macs: int
+    seconds: float
+    file: str | None
+
+    @property
+    def latency(self) -> Quantity | None:
+        """On the device that judges: the first one."""
+        return next(iter(self.latencies.values()), None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Shipped against baseline. `accuracy_points`: the difference and its 95 % interval in points, on `split`;
+    `speedup`: baseline's latency / shipped's, with interval; `size_ratio`: shipped / baseline."""
+
+    shipped: Model
+    baseline: Model
+    split: str
+    accuracy_points: tuple[float, float, float] | None
+    speedup: tuple[float, float, float] | None
+    size_ratio: float | None
+    outcome: Outcome
+    sentence: str
+
+
+def models(recorded: Recorded) -> tuple[Model, ...]:
+    """All variants of a study in the order they were made."""
+    by_id = {variant.id: variant for variant in recorded.variants}
+    numbers = {trial.id: trial.number for trial in recorded.trials}
+    devices = list(recorded.study.config.get("devices") or {"here": {}})
+    return tuple(_model(variant, by_id, numbers, devices) for variant in recorded.variants)
+
+
+def chains(found: Sequence[Model], role: str = "winner") -> dict[int, tuple[Model, ...]]:
+    """The models of one role by the first of their chain, each in the order its steps were tried."""
+    grouped: dict[int, list[Model]] = {}
+    for model in found:
+        if model.role == role:
+            grouped.setdefault(model.chain, []).append(model)
+    return {first: tuple(steps) for first, steps in grouped.items()}
+
+
+def rivals(found: Sequence[Model]) -> tuple[Model, ...]:
+    """Of every baseline's chain the model that was chosen to be asked about the test images, else the last one kept."""
+    chosen = []
+    for steps in chains(found, "baseline").values():
+        kept = [model for model in steps if model.verdict != "rejected"]
+        tested = [model for model in kept if model.test_accuracy]
+        chosen += (tested or kept)[-1:]
+    return tuple(chosen)
+
+
+def best_shipped(found: Sequence[Model]) -> Model | None:
+    """Of the shipped models the one with the least validation loss: all keep the limits, so quality decides."""
+    shipped = [model for model in found if model.is_shipped]
+    return min(shipped, key=lambda m: (m.loss.value if m.loss else math.inf, m.id), default=None)
+
+
+def compare(found: Sequence[Model]) -> tuple[Comparison, ...]:
+    """The best shipped model against the best of every baseline; empty while nothing is shipped."""
+    shipped = best_shipped(found)
+    if shipped is None:
+        return ()
+    return tuple(_compare(shipped, model) for model in rivals(found))
+
+
+def difference(one: Quantity, other: Quantity) -> tuple[float, float, float]:
+    """one - other in points with a 95 % interval, as of independent samples. Source: Newcombe 1998, method 10.
+
+    Both were asked about the same images, so the truth is, if anything, known better than this says.
+    """
+    gap = one.value - other.value
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    return 100 * gap, 100 * (gap - below), 100 * (gap + above)
+
+
+def _compare(shipped: Model, baseline: Model) -> Comparison:
+    split, ours, theirs = "test", shipped.test_accuracy, baseline.test_accuracy
+    if ours is None or theirs is None:
+        split, ours, theirs = "validation", shipped.accuracy, baseline.accuracy
+    points = difference(ours, theirs) if ours and theirs else None
+    fast = speedup(shipped, baseline)
+    sizes = shipped.size_bytes, baseline.size_bytes
+    size_ratio = sizes[0] / sizes[1] if sizes[0] and sizes[1] else None
+    signs = [_sign(points[1], points[2], 0.0) if points else 0, _pace(fast) if fast else 0]
+    outcome: Outcome = {(True, False): "won", (False, True): "lost", (True, True): "trade"}.get(
+        (1 in signs, -1 in signs), "even"
+    )  # type: ignore[assignment]
+    said = {
+        "won": "the search won",
+        "lost": "the search lost",
+        "trade": "a trade, not a win",
+        "even": "no clear difference",
+    }
+    parts = [
+        text for text in (_pace_text(fast, shipped, baseline), _accuracy_text(points, ours, theirs, split)) if text
+    ]
+    if size_ratio:
+        parts.append(f"its file has {size_ratio:.2f} times the size")
+    sentence = f"Against the {baseline.name}: {said[outcome]}. The shipped network {'; '.join(parts)}."
+    return Comparison(shipped, baseline, split, points, fast, size_ratio, outcome, sentence)
+
+
+def speedup(one: Model, other: Model) -> tuple[float, float, float] | None:
+    """(ratio, low, high): how many times as fast `one` is as `other`, on the first device that measured both."""
+    for name, ours in one.latencies.items():
+        theirs = other.latencies.get(name)
+        if theirs is not None and ours.low > 0:
+            return theirs.value / ours.value, theirs.low / ours.high, theirs.high / ours.low
+    return None
+
+
+def _pace(fast: tuple[float, float, float]) -> int:
+    return 0 if abs(math.log(fast[0])) <= math.log1p(EQUAL_WITHIN) else _sign(fast[1], fast[2], 1.0)
+
+
+def _sign(low: float, high: float, neutral: float) -> int:
+    return 1 if low > neutral else -1 if high < neutral else 0
+
+
+def _pace_text(fast: tuple[float, float, float] | None, shipped: Model, baseline: Model) -> str:
+    if fast is None or shipped.latency is None or baseline.latency is None:
+        return ""
+    times = f"({shipped.latency.value:.3g} against {baseline.latency.value:.3g} ms)"
+    pace = _pace(fast)
+    if pace == 0:
+        return f"is as fast as far as the measurements can tell {times}"
+    return f"is {fast[0]:.2f} times as fast {times}" if pace > 0 else f"is {1 / fast[0]:.2f} times slower {times}"
+
+
+def _accuracy_text(
+    points: tuple[float, float, float] | None, ours: Quantity | None, theirs: Quantity | None, split: str
+) -> str:
+    if points is None or ours is None or theirs is None:
+        return ""
+    gap, low, high = points
+    unsure = ", too few to tell them apart" if low <= 0 <= high else ""
+    return (
+        f"is right on {100 * ours.value:.1f} % of {ours.n} {split} images against {100 * theirs.value:.1f} %: "
+        f"{gap:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}{unsure}"
+    )
+
+
+def _model(
+    variant: VariantRecord,
+    by_id: Mapping[int | None, VariantRecord],
+    numbers: Mapping[int | None, int],
+    devices: Sequence[str],
+) -> Model:
+    first = variant
+    while (before := _base(first)) in by_id:
+        first = by_id[before]
+    row = variant.architecture
+    exact = {m.metric: int(m.value) for m in variant.measurements if m.metric != "latency_ms"}
+    return Model(
+        id=variant.id or 0,
+        chain=first.id or 0,
+        base=_base(variant),
+        name=_name(variant, numbers.get(first.trial_id)),
+        role=variant.role,
+        step=variant.step,
+        precision=variant.precision,
+        config=variant.config,
+        verdict=variant.verdict,
+        reason=variant.reason,
+        is_shipped=variant.is_shipped,
+        description=describe(row.json) if row else variant.architecture_id[:12],
+        accuracy=evaluation_of(variant.evaluations, "accuracy", "validation"),
+        loss=evaluation_of(variant.evaluations, "loss", "validation"),
+        test_accuracy=evaluation_of(variant.evaluations, "accuracy", "test"),
+        latencies=_latencies(variant, devices),
+        size_bytes=exact.get("size_bytes"),
+        params=exact.get("params", row.params if row else 0),
+        macs=exact.get("macs", row.macs if row else 0),
+        seconds=variant.seconds,
+        file=variant.model,
+    )
+
+
+def _latencies(variant: VariantRecord, devices: Sequence[str]) -> dict[str, Quantity]:
+    """By name; of several the best kind, then the newest."""
+    found: dict[str, Quantity] = {}
+    for m in variant.measurements:
+        name = f"latency_ms@{devices[0] if len(devices) == 1 else m.device}"
+        if m.metric == "latency_ms" and (name not in found or RANK[m.kind] >= RANK[found[name].kind]):
+            found[name] = Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+    order = {f"latency_ms@{device}": index for index, device in enumerate(devices)}
+    return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+def _base(variant: VariantRecord) -> int | None:
+    return next((parent.id for parent in variant.parents if parent.role == "base"), None)
+
+
+def _name(variant: VariantRecord, number: int | None) -> str:
+    if variant.role == "winner":
+        given = str(variant.config.get("name") or f"architecture {variant.architecture_id[:8]}")
+        return f"trial {number}" if number is not None else given
+    if variant.role == "teacher":
+        return "teacher"
+    name = str(variant.config.get("name", variant.step))
+    known = {"hand-made": "hand-made network", "random search": "best of as many random networks"}
+    return known.get(name, name)

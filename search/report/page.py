@@ -1,0 +1,216 @@
+"""A study as one HTML file that needs nothing else: no script, no font, no request."""
+
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from io import StringIO
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from sqlalchemy import Engine
+
+from search.latency.calibration import calibrate
+from search.report import words
+from search.report.charts import calibration_svg, front_svg
+from search.report.comparison import Comparison, Model, best_shipped, chains, compare, models
+from search.report.progress import progress_of
+from search.report.summary import Summary, summarise
+from search.report.tables import baselines_table, steps_table
+from search.state.recorded import Recorded, read_recorded
+from search.supernet.certificate import MEANING, certificate
+
+CAPTION = (
+    "Filled marks were measured, hollow ones predicted; bars are 95 % intervals. A line is a front: what it dominates "
+    "lies above and to the right, and only measured networks within the limits enter it. Networks on the front have "
+    "the supernet's weights; shipped ones and baselines were trained on, so they lie lower."
+)
+CALIBRATION = (
+    "Each prediction was made before the network was measured. After the first ones, networks are measured because "
+    "they look good, so predictions that are too low are over-represented. Bars across are 90 % intervals of the "
+    "prediction, bars up 95 % intervals of the measurement."
+)
+WON = {"won": "yes", "lost": "no", "trade": "in part", "even": "not clearly"}
+
+
+def write_report(engine: Engine, name: str, out: Path) -> Path:
+    """Write the report of the study called `name` to `out` and return that path. The file is complete or as it was.
+
+    A study that is still running is reported as far as it is. Raises NotFound, SchemaError.
+    """
+    page = report_html(read_recorded(engine, name))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return out
+
+
+def report_html(recorded: Recorded) -> str:
+    """The report of a recorded study as HTML text."""
+    summary, found = summarise(recorded), models(recorded)
+    study = recorded.study
+    template = Template(resources.files("search.report").joinpath("page.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        name=escape(study.name),
+        subtitle=_subtitle(recorded, summary),
+        headline=_headline(found, recorded),
+        front_about=_front_about(summary),
+        front=front_svg(summary, found),
+        front_caption=CAPTION,
+        coverage=_coverage(summary),
+        steps=steps_table(chains(found)) if chains(found) else '<p class="empty">No winner has been developed yet.</p>',
+        baselines=baselines_table(chains(found, "baseline")),
+        calibration=_calibration(summary),
+        certificate=_certificate(recorded),
+        hardware=_hardware(recorded),
+        reproduce=_reproduce(recorded),
+        footer=f"Written by Lathe {escape(str(study.versions.get('lathe', '')))} from the study database.",
+    )
+
+
+def config_yaml(config: Mapping[str, Any]) -> str:
+    """The effective configuration as YAML, short lists and mappings on one line."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 110
+    order = ("study", "task", "space", "supernet", "search", "objectives", "limits", "devices", "compress", "export")
+    tree = {key: config[key] for key in order if key in config} | {k: v for k, v in config.items() if k not in order}
+    out = StringIO()
+    yaml.dump(tree, out)
+    return out.getvalue()
+
+
+def _subtitle(recorded: Recorded, summary: Summary) -> str:
+    study = recorded.study
+    task = str((study.config.get("task") or {}).get("kind", "task"))
+    ends = (study.finished_at or study.created_at).strftime("%Y-%m-%d %H:%M UTC")
+    state = "finished" if study.state == "done" else progress_of(study, recorded.progress).sentence.lower()
+    tried = sum(point.origin != "random" for point in summary.points)
+    return escape(f"{task} · {tried} architectures searched · {state} · {ends}")
+
+
+def _headline(found: Sequence[Model], recorded: Recorded) -> str:
+    shipped = best_shipped(found)
+    if shipped is None:
+        said = "Nothing was shipped." if recorded.study.state in ("done", "failed") else "Nothing is shipped yet."
+        return f"<h2>{said}</h2><p class='about'>{escape(progress_of(recorded.study, recorded.progress).sentence)}</p>"
+    tested = shipped.test_accuracy or shipped.accuracy
+    split = "test" if shipped.test_accuracy else "validation"
+    facts = [
+        ("accuracy", *_split(words.percent(tested)), f"of {tested.n} {split} images" if tested else ""),
+        *((words.title(name), *_split(words.latency(value)), "") for name, value in shipped.latencies.items()),
+        ("file", words.size(shipped.size_bytes), "", f"{shipped.precision} ONNX"),
+        ("parameters", words.count(shipped.params), "", f"{words.count(shipped.macs)} multiply-accumulates"),
+    ]
+    cells = "".join(
+        f"<div><dt>{escape(title)}</dt><dd>{escape(value)}<small>{escape(f'{interval} {more}'.strip())}</small></dd>"
+        "</div>"
+        for title, value, interval, more in facts
+    )
+    return (
+        f'<h2>Shipped: {escape(shipped.name)}, {escape(shipped.precision)}</h2><p class="about"><code>'
+        f'{escape(shipped.description)}</code></p><dl class="facts">{cells}</dl>{_verdicts(compare(found))}'
+    )
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Value and interval apart, so that the first can be large."""
+    value, bracket, rest = text.partition(" [")
+    return value, f"95 % interval {rest.replace(', ', ' to ').replace(']', '')}" if bracket else ""
+
+
+def _verdicts(comparisons: Sequence[Comparison]) -> str:
+    if not comparisons:
+        return ""
+    items = "".join(f'<li class="{c.outcome}">{escape(c.sentence)}</li>' for c in comparisons)
+    answers = ", ".join(f"{WON[c.outcome]} against the {escape(c.baseline.name)}" for c in comparisons)
+    return f'<h2 class="more">Was it worth searching? {_capital(answers)}.</h2><ul class="verdicts">{items}</ul>'
+
+
+def _front_about(summary: Summary) -> str:
+    search = [p for p in summary.points if p.origin != "random"]
+    random = [p for p in summary.points if p.origin == "random"]
+    measured = sum(p.is_measured for p in search), sum(p.is_measured for p in random)
+    failed = f" {len(summary.failed)} more failed." if summary.failed else ""
+    return escape(
+        f"{len(search)} architectures of the search ({measured[0]} measured, the rest predicted) and {len(random)} "
+        f"random ones ({measured[1]} measured), screened by the same rules.{failed}"
+    )
+
+
+def _coverage(summary: Summary) -> str:
+    cover = summary.coverage
+    if cover is None:
+        return ""
+    corners = "; ".join(f"{name} from {cover.ideal[name]:.3g} to {cover.reference[name]:.3g}" for name in cover.ideal)
+    return (
+        f'<p>{escape(cover.sentence)}</p><p class="about">Hypervolume, as a share of the box {escape(corners)}: '
+        "from the best value on either front to the worst plus a tenth of the range.</p>"
+    )
+
+
+def _calibration(summary: Summary) -> str:
+    """How predictions fared where they were measured later, by device."""
+    lines = []
+    for name, pairs in summary.predictions.items():
+        found = calibrate(pairs)
+        if found is not None:
+            about = f"<p>{escape(found.sentence)}</p><p class='about'>{escape(CALIBRATION)}</p>"
+            lines.append(f'<div class="pair">{calibration_svg(pairs, name)}<div>{about}</div></div>')
+    return f"<section><h2>Predicted and measured</h2>{''.join(lines)}</section>" if lines else ""
+
+
+def _certificate(recorded: Recorded) -> str:
+    """How well the supernet ranks, where `search certify` was run."""
+    found = certificate(recorded)
+    if found is None:
+        return ""
+    heads = "".join(f"<th>{head}</th>" for head in ("score", "over all", "best fifth", "at like MACs"))
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in found.rows())
+    about = f'<p>{escape(found.sentence)}</p><p class="about">{escape(MEANING)}</p>'
+    table = f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>'
+    return f"<section><h2>Rank certificate</h2>{about}{table}</section>"
+
+
+def _hardware(recorded: Recorded) -> str:
+    finished = next((event for event in reversed(recorded.events) if event.kind == "finished"), None)
+    blocks = [
+        f"<h3>{escape(device.name)} ({escape(device.kind)})</h3>" + _plain(device.spec) for device in recorded.devices
+    ] or ['<p class="empty">Nothing was measured.</p>']
+    blocks.append("<h3>Versions</h3>" + _plain(recorded.study.versions))
+    if finished is not None:
+        blocks.append("<h3>Cost of this run</h3>" + _plain({"total": finished.message} | dict(finished.data)))
+    return "".join(blocks)
+
+
+def _reproduce(recorded: Recorded) -> str:
+    study = recorded.study
+    facts = {"seed": study.seed, "data, sha256": study.data_hash, "configuration, sha256": study.config_hash}
+    command = "search launch space.yaml          # with the configuration below saved as space.yaml\nsearch export "
+    commands = f"{escape(command + study.name)} --out export"
+    return f"{_plain(facts)}<pre>{commands}</pre><pre>{escape(config_yaml(study.config))}</pre>"
+
+
+def _plain(facts: Mapping[str, Any]) -> str:
+    rows = (f"<dt>{escape(str(key))}</dt><dd>{escape(_shown(value))}</dd>" for key, value in facts.items())
+    return f'<dl class="plain">{"".join(rows)}</dl>'
+
+
+def _shown(value: Any) -> str:
+    return _data(value) if isinstance(value, Mapping) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_shown(value)}" for key, value in data.items())
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,262 @@
+"""What a study found, from its records: points, fronts and how much of the space of values they cover. No I/O.
+
+The commands, the report and the dashboard all show these numbers, so each is worked out here and nowhere else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+from compress.measurement import Kind, Measurement
+from search.config.fields import quantity
+from search.objectives import Objective, front, hypervolume, minimised
+from search.state.recorded import Recorded
+from search.state.records import Evaluation, TrialRecord
+
+Key = tuple[str, str]  # architecture id, name of a latency such as latency_ms@here
+RANK: dict[Kind, int] = {"predicted": 0, "simulated": 1, "measured": 2, "exact": 3}
+MARGIN = 0.1
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number with its 95 % interval (low = high = value where there is none) and how it came about."""
+
+    value: float
+    low: float
+    high: float
+    kind: Kind
+    n: int = 0
+
+    @property
+    def has_interval(self) -> bool:
+        """An interval wider than the value itself is known."""
+        return self.low < self.high
+
+
+@dataclass(frozen=True)
+class Point:
+    """A finished trial with its best known values by objective; `limits_broken` names limits it exceeds."""
+
+    number: int
+    origin: str
+    architecture_id: str
+    description: str
+    values: Mapping[str, Quantity]
+    accuracy: Quantity | None
+    params: int
+    macs: int
+    limits_broken: tuple[str, ...]
+    on_front: bool = False
+
+    @property
+    def is_measured(self) -> bool:
+        """None of its values is a prediction: only then may it enter a front."""
+        return all(value.kind != "predicted" for value in self.values.values())
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of the box between `ideal` and `reference` each front dominates, 0 to 1.
+
+    The box spans the two fronts: ideal is the best and reference the worst value on either of them, by objective and in
+    its own unit, the reference a tenth of the range further out. So it is the study's own scale, not comparable between
+    studies.
+    """
+
+    ideal: Mapping[str, float]
+    reference: Mapping[str, float]
+    search: float
+    random: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The trials' side of a study. Both fronts hold measured points only, in order of the first objective."""
+
+    objectives: tuple[Objective, ...]
+    limits: Mapping[str, float]
+    points: tuple[Point, ...]
+    failed: tuple[TrialRecord, ...]
+    front: tuple[Point, ...]
+    random_front: tuple[Point, ...]
+    coverage: Coverage | None
+    predictions: Mapping[str, tuple[tuple[Quantity, Quantity], ...]]  # by latency: (predicted, measured afterwards)
+
+
+def summarise(recorded: Recorded) -> Summary:
+    """Points, fronts, coverage and predictions of a recorded study."""
+    objectives = objectives_of(recorded.study.config)
+    limits = limits_of(recorded.study.config)
+    known = latencies(recorded)
+    done = [trial for trial in recorded.trials if trial.state == "done"]
+    points = [_point(trial, known, limits, [o.name for o in objectives]) for trial in done]
+    fronts = {
+        origin: _front([p for p in points if (p.origin == "random") == (origin == "random")], objectives)
+        for origin in ("search", "random")
+    }
+    chosen = {point.number for members in fronts.values() for point in members}
+    return Summary(
+        objectives=objectives,
+        limits=limits,
+        points=tuple(replace(point, on_front=point.number in chosen) for point in points),
+        failed=tuple(trial for trial in recorded.trials if trial.state == "failed"),
+        front=tuple(replace(point, on_front=True) for point in fronts["search"]),
+        random_front=tuple(replace(point, on_front=True) for point in fronts["random"]),
+        coverage=cover(fronts["search"], fronts["random"], objectives),
+        predictions=_predictions(recorded),
+    )
+
+
+def objectives_of(config: Mapping[str, Any]) -> tuple[Objective, ...]:
+    """The objectives of a recorded config, the quality first."""
+    found = []
+    for name, direction in (config.get("objectives") or {}).items():
+        metric, _, device = str(name).partition("@")
+        found.append(Objective(metric, "max" if direction == "max" else "min", device))
+    return tuple(sorted(found, key=lambda o: o.metric not in ("loss", "accuracy")))
+
+
+def limits_of(config: Mapping[str, Any]) -> dict[str, float]:
+    """The limits of a recorded config as numbers; `size` is size_bytes."""
+    found = {}
+    for name, text in (config.get("limits") or {}).items():
+        number = quantity(text)
+        if number is not None:
+            found["size_bytes" if name == "size" else str(name)] = number
+    return found
+
+
+def latencies(recorded: Recorded) -> dict[Key, Quantity]:
+    """The best known latency of every architecture on every device of the study: measured before simulated before
+    predicted, and of equals the newest.
+    """
+    found: dict[Key, Quantity] = {}
+    for architecture_id, name, m in _latency_rows(recorded):
+        key = architecture_id, name
+        if key not in found or RANK[m.kind] >= RANK[found[key].kind]:
+            found[key] = Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+    return found
+
+
+def _latency_rows(recorded: Recorded) -> Iterator[tuple[str, str, Measurement]]:
+    """(architecture id, name of the latency, measurement) of the study's architectures, oldest first.
+
+    A device is recorded under the name that the first study gave it, so a study with one device takes it for its own.
+    """
+    devices = list(recorded.study.config.get("devices") or {"here": {}})
+    for row in recorded.measurements:
+        m = row.measurement
+        if m.metric == "latency_ms" and row.variant_id is None and row.architecture_id is not None:
+            yield row.architecture_id, f"latency_ms@{devices[0] if len(devices) == 1 else m.device}", m
+
+
+def cover(search: Sequence[Point], random: Sequence[Point], objectives: Sequence[Objective]) -> Coverage | None:
+    """The two fronts' hypervolumes in one box; None unless both have points that differ in every objective."""
+    if not search or not random:
+        return None
+    ours, theirs = ([_values(point, objectives) for point in members] for members in (search, random))
+    columns = list(zip(*ours, *theirs, strict=True))
+    ideal = [min(column) for column in columns]
+    widths = [(max(column) - min(column)) * (1 + MARGIN) for column in columns]
+    if not all(width > 0 for width in widths):
+        return None
+    shares = [
+        hypervolume(
+            [[(v - i) / w for v, i, w in zip(p, ideal, widths, strict=True)] for p in members], [1.0] * len(ideal)
+        )
+        for members in (ours, theirs)
+    ]
+    reference = [i + w for i, w in zip(ideal, widths, strict=True)]
+    names = [objective.name for objective in objectives]
+    signed = [
+        {name: o.minimised(value) for name, o, value in zip(names, objectives, corner, strict=True)}
+        for corner in (ideal, reference)
+    ]
+    return Coverage(signed[0], signed[1], shares[0], shares[1], _coverage_sentence(shares[0], shares[1]))
+
+
+def _coverage_sentence(search: float, random: float) -> str:
+    said = (
+        f"The front of the search covers {search:.3f} of the box that both fronts span, "
+        f"that of random networks {random:.3f}"
+    )
+    if abs(search - random) < 0.01:
+        return f"{said}: no difference worth the name."
+    winner = "the search won" if search > random else "the search did not win"
+    return f"{said}: {winner}, in this one run (one seed gives no interval)."
+
+
+def _values(point: Point, objectives: Sequence[Objective]) -> tuple[float, ...]:
+    return minimised(objectives, {name: value.value for name, value in point.values.items()})
+
+
+def _front(points: Sequence[Point], objectives: Sequence[Objective]) -> list[Point]:
+    names = {objective.name for objective in objectives}
+    able = [p for p in points if p.is_measured and not p.limits_broken and names <= p.values.keys()]
+    return [able[index] for index in front([_values(point, objectives) for point in able])]
+
+
+def _point(
+    trial: TrialRecord, known: Mapping[Key, Quantity], limits: Mapping[str, float], first: Sequence[str]
+) -> Point:
+    """`first`: the values that come first, in this order."""
+    values = {}
+    for name in [*(n for n in first if n in trial.values), *(n for n in trial.values if n not in first)]:
+        value = trial.values[name]
+        evaluation = evaluation_of(trial.evaluations, name, "validation")
+        told = Quantity(value, value, value, trial.kinds[name])
+        better = known.get((trial.architecture_id, name))
+        if evaluation is not None:
+            told = evaluation
+        elif better is not None and RANK[better.kind] >= RANK[told.kind]:
+            told = better
+        values[name] = told
+    row = trial.architecture
+    params, macs = (row.params, row.macs) if row else (0, 0)
+    costs = {name: value.value for name, value in values.items()} | {"params": params, "macs": macs}
+    return Point(
+        number=trial.number,
+        origin=trial.origin,
+        architecture_id=trial.architecture_id,
+        description=describe(row.json) if row else trial.architecture_id[:12],
+        values=values,
+        accuracy=evaluation_of(trial.evaluations, "accuracy", "validation"),
+        params=params,
+        macs=macs,
+        limits_broken=tuple(name for name, most in limits.items() if costs.get(name, 0.0) > most),
+    )
+
+
+def evaluation_of(
+    evaluations: Sequence[Evaluation], metric: str, split: Literal["train", "validation", "test"]
+) -> Quantity | None:
+    """The last evaluation of that metric on that split; None if it was never asked."""
+    for e in reversed(evaluations):
+        if (e.metric, e.split) == (metric, split):
+            return Quantity(e.value, e.low, e.high, "exact", e.n)
+    return None
+
+
+def _predictions(recorded: Recorded) -> dict[str, tuple[tuple[Quantity, Quantity], ...]]:
+    """Networks measured when only a prediction was known, which the predictor had not learned from: its honest test."""
+    found: dict[str, list[tuple[Quantity, Quantity]]] = {}
+    for _, name, m in _latency_rows(recorded):
+        if "predicted_ms" in m.details:
+            told, low, high = (float(m.details[f"predicted_{end}ms"]) for end in ("", "low_", "high_"))
+            pair = Quantity(told, low, high, "predicted"), Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+            found.setdefault(name, []).append(pair)
+    return {name: tuple(pairs) for name, pairs in found.items()}
+
+
+@lru_cache(maxsize=4096)
+def describe(architecture_json: str) -> str:
+    """One line for people; an architecture of blocks that are not installed here is described by nothing but that."""
+    from compress.foreign import description_of  # brings torch, which a list of studies does not need
+
+    try:
+        return description_of(architecture_json).describe()
+    except (ValueError, KeyError, TypeError):
+        return "(blocks that are not installed here)"

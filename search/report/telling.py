@@ -1,0 +1,145 @@
+"""A study told in plain text and as JSON: what the commands print. No I/O."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from search.latency.calibration import calibrate
+from search.report import words
+from search.report.comparison import Model, chains, compare, models
+from search.report.progress import progress_of
+from search.report.summary import Point, Summary, summarise
+from search.state.recorded import Recorded, StudyLine
+from search.supernet.certificate import certificate
+
+
+def status_rows(lines: list[StudyLine]) -> list[dict[str, Any]]:
+    """One row a study, newest first."""
+    rows = []
+    for line in lines:
+        progress = progress_of(line.study, line.progress)
+        rows.append(
+            {
+                "study": line.study.name,
+                "state": line.study.state,
+                "progress": progress.sentence,
+                "share": round(progress.share, 3),
+                "trials": line.trials.get("search", 0),
+                "failed": line.failed,
+                "shipped": line.shipped,
+                "created": line.study.created_at.isoformat(timespec="seconds"),
+            }
+        )
+    return rows
+
+
+def top_rows(recorded: Recorded, count: int, only_front: bool) -> list[dict[str, Any]]:
+    """The best points of the search by its first objective."""
+    summary = summarise(recorded)
+    points = [p for p in summary.points if p.origin == "search" and (p.on_front or not only_front)]
+    first = summary.objectives[0]
+    points.sort(key=lambda p: first.minimised(p.values[first.name].value))
+    return [_point_row(point, summary) for point in points[:count]]
+
+
+def _point_row(point: Point, summary: Summary) -> dict[str, Any]:
+    row: dict[str, Any] = {"trial": point.number}
+    for objective in summary.objectives:
+        quantity = point.values[objective.name]
+        row[objective.name] = quantity.value
+        if objective.device:
+            row[f"{objective.name} is"] = quantity.kind
+    row |= {"accuracy": point.accuracy.value if point.accuracy else None, "params": point.params, "macs": point.macs}
+    return row | {"front": "yes" if point.on_front else "", "architecture": point.description}
+
+
+def study_text(recorded: Recorded) -> str:
+    """What was shipped, the steps of every chain, and how the baselines compare."""
+    found = models(recorded)
+    summary = summarise(recorded)
+    progress = progress_of(recorded.study, recorded.progress)
+    lines = [f"study {recorded.study.name}: {progress.sentence}"]
+    shipped = [model for model in found if model.is_shipped]
+    for model in shipped:
+        lines += ["", f"shipped  {model.description}", f"         {_numbers(model)}"]
+    for role in ("winner", "baseline"):
+        for members in chains(found, role).values():
+            lines += ["", members[0].name, *(_step_line(model) for model in members)]
+    comparisons = compare(found)
+    if comparisons or summary.coverage:
+        lines += ["", "against the baselines"]
+        lines += [f"  {comparison.sentence}" for comparison in comparisons]
+        lines += [f"  {summary.coverage.sentence}"] if summary.coverage else []
+    known = [(name, found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))]
+    if known:
+        lines += ["", "predictions", *(f"  {words.title(name)}: {found.sentence}" for name, found in known)]
+    return "\n".join(lines)
+
+
+def certificate_text(recorded: Recorded) -> str:
+    """The rank certificate as a table, or that there is none."""
+    found = certificate(recorded)
+    if found is None:
+        return "too few networks were trained alone to say how well the supernet ranks."
+    heads = ("score", "tau over all", "best fifth", "at like MACs")
+    table = [f"{a:<12}{b:<26}{c:<26}{d}".rstrip() for a, b, c, d in [heads, *found.rows()]]
+    return "\n".join([*table, "", found.sentence])
+
+
+def _numbers(model: Model) -> str:
+    tested = f"test accuracy {words.percent(model.test_accuracy)}, " if model.test_accuracy else ""
+    parts = f"{tested}validation {words.percent(model.accuracy)}, {words.latency(model.latency)}"
+    return f"{parts}, {words.size(model.size_bytes)}, {words.count(model.params)} parameters, {model.precision}"
+
+
+def _step_line(model: Model) -> str:
+    mark = {"accepted": "+", "rejected": "-"}.get(model.verdict, " ")
+    numbers = (
+        f"{words.percent(model.accuracy):<24} {words.latency(model.latency):<30} {words.size(model.size_bytes):>8}"
+    )
+    return f"  {mark} {model.step:<9} {numbers}  {model.reason}".rstrip()
+
+
+def study_tree(recorded: Recorded) -> dict[str, Any]:
+    """The same as JSON."""
+    found = models(recorded)
+    summary = summarise(recorded)
+    return {
+        "v": 1,
+        "study": recorded.study.name,
+        "state": recorded.study.state,
+        "models": [_model_tree(model) for model in found],
+        "comparisons": [
+            {"baseline": c.baseline.name, "outcome": c.outcome, "sentence": c.sentence} for c in compare(found)
+        ],
+        "predictions": {
+            name: vars(found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))
+        },
+        "coverage": vars(summary.coverage) if summary.coverage else None,
+        "versions": dict(recorded.study.versions),
+    }
+
+
+def _model_tree(model: Model) -> dict[str, Any]:
+    tree: dict[str, Any] = {
+        name: getattr(model, name)
+        for name in (
+            "id",
+            "name",
+            "role",
+            "step",
+            "precision",
+            "verdict",
+            "reason",
+            "is_shipped",
+            "size_bytes",
+            "params",
+            "macs",
+        )
+    }
+    known: Mapping[str, Any] = {
+        "accuracy": model.accuracy,
+        "test_accuracy": model.test_accuracy,
+        **dict(model.latencies.items()),
+    }
+    tree |= {name: vars(value) for name, value in known.items() if value is not None}
+    return tree | {"architecture": model.description, "file_sha256": model.file}

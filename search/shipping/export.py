@@ -1,0 +1,163 @@
+"""What leaves the house: the shipped network's files with the numbers that belong to them."""
+
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from search.errors import LatheError, NotFound
+from search.shipping.bundle import write_bundle
+from search.shipping.formats import write_formats
+from search.state.facts import Facts, recorded_facts
+from search.state.ledger import Ledger
+from search.state.recorded import load_study
+from search.state.records import StudyRecord, VariantRecord
+from search.winners import siblings
+
+CARD = "card.json"
+
+
+def write_export(
+    ledger: Ledger, name: str, out: Path, bundle: bool = False, archive: bool = False, formats: Sequence[str] = ()
+) -> list[Path]:
+    """Write the shipped model, its sibling of the other precision and card.json to `out`; returns what was written.
+
+    The sibling is there also where the study rejected it, with that verdict in the card: the user may decide otherwise.
+    formats: also the float network in these exporters' formats; () means those of the study's `export`.
+    bundle: also all that is needed to run them without Lathe. archive: one file `out`.zip instead of
+    a folder.
+
+    Everything is made beside `out` first, so that a failure leaves nothing there, and each file is replaced in one
+    move. Raises: NotFound: if nothing was shipped. LatheError: if a bundle cannot be made, or `out` cannot be written.
+    """
+    study = ledger.study(name)
+    chosen = _chosen(study, ledger.variants(study.id))
+    facts = recorded_facts(ledger, study.id)
+    if bundle and facts is None:
+        raise LatheError(
+            f"study {name!r} was recorded before studies kept what a bundle needs. Add it with:  search resume {name}"
+        )
+    target = out.with_name(f"{out.name}.zip") if archive else out
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".lathe-", dir=out.parent) as made:
+            folder = Path(made) / "export"
+            folder.mkdir()
+            formats = formats or study.config.get("export", ["onnx"])
+            others = write_formats(ledger, name, chosen[0], facts, formats, folder)
+            _write_models(ledger, study, chosen, facts, folder, others)
+            if bundle and facts is not None:
+                write_bundle(load_study(name, ledger.url), chosen, facts, folder)
+            return _pack(folder, target) if archive else _move(folder, target)
+    except OSError as error:
+        raise LatheError(f"cannot write {target}: {error.strerror}. Check the folder and the free space.") from error
+
+
+def _chosen(study: StudyRecord, variants: list[VariantRecord]) -> list[VariantRecord]:
+    shipped = next((v for v in variants if v.is_shipped), None)
+    if shipped is None:
+        raise NotFound(
+            f"study {study.name!r} has shipped nothing yet; it is {study.state}. "
+            f"Go on with:  search resume {study.name}"
+            if study.state != "done"
+            else f"study {study.name!r} shipped nothing: no network met every limit."
+        )
+    return [shipped, *siblings([v for v in variants if v.model], shipped)]
+
+
+def _write_models(
+    ledger: Ledger,
+    study: StudyRecord,
+    chosen: list[VariantRecord],
+    facts: Facts | None,
+    folder: Path,
+    others: dict[str, Any],
+) -> None:
+    card: dict[str, Any] = {"study": study.name, "shipped": file_name(study.name, chosen[0]), "files": {}}
+    for variant in chosen:
+        assert variant.model is not None
+        target = folder / file_name(study.name, variant)
+        shutil.copyfile(ledger.store.path(variant.model), target)
+        card["files"][target.name] = card_of(variant)
+    card |= {
+        "task": study.config["task"],
+        "input": "float32 raw pixels, (1, C, H, W); normalisation is inside the graph",
+    }
+    if others:
+        card |= {"formats": others}
+    if facts is not None:
+        card |= {"labels": list(facts.classes), "preprocessing": preprocessing_of(facts)}
+    write_json(folder / CARD, card)
+
+
+def preprocessing_of(facts: Facts) -> dict[str, Any]:
+    """What a program must do to an image before the model sees it."""
+    channels = facts.images.shape[1]
+    return {
+        "shape": list(facts.images.shape[1:]),
+        "layout": "channels, height, width",
+        "colour": "RGB" if channels == 3 else "grey",
+        "resize": "bilinear",
+        "white": facts.white,
+        "normalisation": "inside the file: (pixel - mean) / std",
+        "mean": list(facts.mean),
+        "std": list(facts.std),
+    }
+
+
+def _move(folder: Path, out: Path) -> list[Path]:
+    """Every file of the folder into `out`, the deepest first, so that card.json and the sums come last."""
+    moved = []
+    for file in sorted((f for f in folder.rglob("*") if f.is_file()), key=lambda f: (-len(f.parts), f.name != CARD, f)):
+        target = out / file.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, target)
+        moved.append(target)
+    return sorted(moved, key=lambda path: (path.suffix != ".onnx", path))
+
+
+def _pack(folder: Path, target: Path) -> list[Path]:
+    """The folder as one .zip, equal bytes for equal files."""
+    packed = folder.with_suffix(".zip")
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+            name = f"{target.stem}/{file.relative_to(folder)}"
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), file.read_bytes(), zipfile.ZIP_DEFLATED)
+    os.replace(packed, target)
+    return [target]
+
+
+def write_json(path: Path, tree: dict[str, Any]) -> None:
+    """Indented, with a newline at the end."""
+    path.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
+
+
+def file_name(study: str, variant: VariantRecord) -> str:
+    """For example digits-cpu.int8.onnx."""
+    return f"{study}.{variant.precision}.onnx"
+
+
+def card_of(variant: VariantRecord) -> dict[str, Any]:
+    """The numbers of one file: quality with intervals, costs, and how it was made."""
+    qualities = {
+        f"{e.split} {e.metric}": {"value": e.value, "low": e.low, "high": e.high, "images": e.n}
+        for e in variant.evaluations
+    }
+    costs = {
+        m.metric: {"value": m.value, "low": m.low, "high": m.high, "unit": m.unit, "kind": m.kind}
+        for m in variant.measurements
+    }
+    assert variant.architecture is not None
+    made = {"step": variant.step, "config": dict(variant.config), "verdict": variant.verdict, "reason": variant.reason}
+    return {
+        "sha256": variant.model,
+        "precision": variant.precision,
+        "quality": qualities,
+        "costs": costs,
+        "made_by": made,
+        "architecture": json.loads(variant.architecture.json),
+    }

@@ -1,0 +1,129 @@
+"""A model card in Markdown: what a model is, what it was made from, how good it is, and on what that was measured."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from search.report import words
+from search.report.summary import Quantity, evaluation_of
+from search.state.facts import Facts
+from search.state.recorded import DeviceSeen, Recorded
+from search.state.records import StudyRecord, VariantRecord
+
+RUNNING = """\
+    python run.py                                            # needs onnxruntime and numpy; repeats the test input
+    python run.py image.png                                  # needs pillow too
+    cmake -S cpp -B build && cmake --build build && build/run .
+    sha256sum -c SHA256SUMS"""
+
+
+def model_card(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Facts, card: Mapping[str, Any]) -> str:
+    """The card of a study's shipped models. `card`: the tree of card.json."""
+    study = recorded.study
+    parts = [
+        f"# {study.name}",
+        f"Shipped by Lathe {study.versions.get('lathe', '')} on {study.created_at:%Y-%m-%d}. The preferred file is "
+        f"`{card['shipped']}`. Every number below was taken from the file itself, in its runtime.",
+        "## Run it",
+        RUNNING,
+        "## Files",
+        _files(chosen, card),
+        "## Input and output",
+        _constants(facts, card),
+        "## Data",
+        _data(study, facts),
+        "## How it was made",
+        _lineage(recorded.variants, chosen[0]),
+        "## Measured on",
+        "\n".join(_device(device) for device in recorded.devices) or "Nothing was measured.",
+        "## Licences",
+        _licences(facts),
+        "",
+    ]
+    return "\n\n".join(parts).rstrip() + "\n"
+
+
+def _files(chosen: Sequence[VariantRecord], card: Mapping[str, Any]) -> str:
+    rows = []
+    for name, variant in zip(card["files"], chosen, strict=True):
+        test = evaluation_of(variant.evaluations, "accuracy", "test")
+        cells = [
+            f"`{name}`",
+            words.percent(evaluation_of(variant.evaluations, "accuracy", "validation")),
+            f"{words.percent(test)} of {test.n} images" if test else "–",
+            *_costs(variant),
+            variant.verdict + (f": {variant.reason}" if variant.reason else ""),
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    heads = ("file", "validation accuracy", "test accuracy", "latency", "size", "parameters", "MACs", "verdict")
+    return "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows]) + (
+        "\n\nIn brackets: 95 % intervals. The test part was read once, for these numbers."
+    )
+
+
+def _costs(variant: VariantRecord) -> list[str]:
+    known = {m.metric: m for m in variant.measurements}
+    latency = known.get("latency_ms")
+    ms = Quantity(latency.value, latency.low, latency.high, latency.kind) if latency else None
+    counted = [words.count(known[name].value) if name in known else "–" for name in ("params", "macs")]
+    return [words.latency(ms), words.size(known["size_bytes"].value if "size_bytes" in known else None), *counted]
+
+
+def _constants(facts: Facts, card: Mapping[str, Any]) -> str:
+    given = card["preprocessing"]
+    c, h, w = given["shape"]
+    labels = ", ".join(facts.classes[:20]) + (", ..." if len(facts.classes) > 20 else "")
+    tolerances = "; ".join(f"`{name}`: {test['tolerance']:.2g}" for name, test in card["test"]["files"].items())
+    return "\n".join(
+        [
+            f"- Input: float32 (1, {c}, {h}, {w}), {given['colour']} raw pixels from 0 to {given['white']:g}.",
+            f"- Normalisation is inside the file: mean {_numbers(facts.mean)}, std {_numbers(facts.std)}.",
+            f"- Output: float32 (1, {len(facts.classes)}) logits, the largest is the class. `labels.txt`: {labels}.",
+            f"- `test/` holds {len(facts.images)} validation images and the expected logits. Tolerance {tolerances} "
+            "(twice what the answer changes when the runtime runs the file without its rewrites).",
+        ]
+    )
+
+
+def _data(study: StudyRecord, facts: Facts) -> str:
+    task = ", ".join(
+        f"{key} {Path(value).name if key in ('path', 'test_path') else value}"
+        for key, value in study.config["task"].items()
+    )
+    counts = f"{facts.train:,} images to train, {facts.validation:,} to validate"
+    return f"Task: {task}. {counts}. sha256 of the data: `{study.data_hash}`."
+
+
+def _lineage(variants: Sequence[VariantRecord], shipped: VariantRecord) -> str:
+    """Every step that was tried on the shipped network's way, kept or not."""
+    by_id = {variant.id: variant for variant in variants}
+    kept = [shipped]
+    while (base := next((p.id for p in kept[-1].parents if p.role == "base"), None)) is not None:
+        kept.append(by_id[base])
+    ways = {variant.id for variant in kept}
+    tried = [v for v in variants if v.id in ways or any(p.id in ways and p.role == "base" for p in v.parents)]
+    lines = []
+    for number, variant in enumerate(tried, start=1):
+        settings = json.dumps({k: v for k, v in variant.config.items() if k != "name"})
+        accuracy = words.percent(evaluation_of(variant.evaluations, "accuracy", "validation"))
+        verdict = variant.verdict.capitalize() + (f": {variant.reason}" if variant.reason else "")
+        lines.append(f"{number}. **{variant.step}** `{settings}`, validation accuracy {accuracy}. {verdict}.")
+    return "\n".join(lines)
+
+
+def _device(device: DeviceSeen) -> str:
+    spec = ", ".join(f"{key} {value}" for key, value in device.spec.items())
+    return f"- {device.name} ({device.kind}): {spec}"
+
+
+def _licences(facts: Facts) -> str:
+    data = facts.licence or "not stated by the source; ask whoever gave you the images"
+    return (
+        f"- Images: {data}. The weights were made from them.\n"
+        "- The code of this bundle: Apache-2.0.\n- ONNX Runtime, which runs it: MIT."
+    )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)

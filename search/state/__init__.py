@@ -1,0 +1,1 @@
+"""The study database: tables, the one writer, and what is read back."""

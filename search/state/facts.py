@@ -1,0 +1,76 @@
+"""What a shipped file must say about the data it was made with, kept with the study so that an export needs no data."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from search.state.ledger import Ledger
+from spaces.tasks import Data
+
+CHECKPOINT = "facts"
+SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Constants of the data, and a few validation images to try a file with.
+
+    images: (8, C, H, W) float32 raw pixels. labels: (8,). white: the raw value of a full pixel. train, validation: how
+    many images there are. licence: of the images, "" if unknown.
+    """
+
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    white: float
+    licence: str
+    train: int
+    validation: int
+    images: np.ndarray
+    labels: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """An .npz archive without pickles, equal bytes for equal facts."""
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(self).items()}
+        np.savez(buffer, **arrays)
+        return buffer.getvalue()
+
+    @staticmethod
+    def from_bytes(content: bytes) -> "Facts":
+        """The inverse of `to_bytes`."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as found:
+            read: dict[str, Any] = {name: found[name] for name in found.files}
+        plain = {name: value.tolist() for name, value in read.items() if name not in ("images", "labels")}
+        lists = {name: tuple(plain.pop(name)) for name in ("classes", "mean", "std")}
+        return Facts(**lists, **plain, images=read["images"], labels=read["labels"])
+
+
+def facts_of(data: Data) -> Facts:
+    """The facts of loaded data; the images are drawn from the validation part, the same ones every time."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(data.validation.y))[:SAMPLES])
+    return Facts(
+        classes=data.classes,
+        mean=data.mean,
+        std=data.std,
+        white=data.white,
+        licence=data.licence,
+        train=len(data.train.y),
+        validation=len(data.validation.y),
+        images=data.validation.x[rows].float().numpy(),
+        labels=data.validation.y[rows].numpy(),
+    )
+
+
+def record_facts(ledger: Ledger, study_id: int, data: Data) -> None:
+    """Keep the facts with the study, once."""
+    if ledger.load_checkpoint(study_id, CHECKPOINT) is None:
+        ledger.save_checkpoint(study_id, CHECKPOINT, facts_of(data).to_bytes())
+
+
+def recorded_facts(ledger: Ledger, study_id: int) -> Facts | None:
+    """What `record_facts` kept; None for a study of an older version."""
+    content = ledger.load_checkpoint(study_id, CHECKPOINT)
+    return None if content is None else Facts.from_bytes(content)

@@ -1,0 +1,1 @@
+"""One file a revision, numbered; `search.state.database.SCHEMA` names the newest."""

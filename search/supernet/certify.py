@@ -1,0 +1,96 @@
+"""Making a rank certificate: random networks of a study are trained alone and compared with what they inherit.
+
+Every network is one event of the study, so an interrupted certificate goes on where it stopped, and one of more
+networks keeps those there are. `search.supernet.certificate` says what they come to.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from compress.evaluate import Quality, evaluate
+from compress.recalibrate import IMAGES, recalibrate
+from compress.train import Training, batches, fit, hard_labels
+from search.config.study import StudyConfig
+from search.errors import LatheError
+from search.limits import feasible_sample
+from search.state.ledger import Ledger
+from search.study import Study, architecture_record, open_study
+from search.supernet.certificate import KIND
+from search.supernet.proxies import score_all
+from search.supernet.shared_weights import Supernet, build_supernet
+from search.supernet.training import load_weights
+from search.watch import Watch
+from spaces.architecture import Architecture
+from spaces.network import build
+
+
+def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, watch: Watch) -> None:
+    """Train random feasible networks of the study alone until `networks` are recorded for `epochs` epochs.
+
+    The training is that of the supernet (batch, learning rate, weight decay) but for its length. The study's state
+    stays what it was. Raises: LatheError if the study has no trained supernet yet.
+    """
+    before = ledger.study(config.study)
+    if ledger.load_checkpoint(before.id, "supernet") is None:
+        raise LatheError(
+            f"study {config.study!r} has no trained supernet yet. Run it first: search resume {config.study}"
+        )
+    study = open_study(config, ledger, watch)
+    try:
+        supernet = build_supernet(study.space, config.search.seed)
+        load_weights(supernet, ledger.load_checkpoint(study.id, "supernet") or b"")
+        known = {row["architecture"] for row in ledger.event_data(study.id, KIND) if row["epochs"] == epochs}
+        with watch.interruptible(), watch.stage("certify", networks):
+            for index, arch in enumerate(_drawn(study, networks)):
+                if arch.id not in known:
+                    study.event(KIND, f"network {index + 1}", _ranked(study, supernet, arch, epochs))
+                watch.advance(index + 1, f"{index + 1} of {networks} networks")
+    finally:
+        ledger.set_state(study.id, before.state)
+
+
+def _drawn(study: Study, networks: int) -> Iterator[Architecture]:
+    """Different random feasible networks, the same for the same study."""
+    proposer, seen = study.proposer, set[str]()
+    for index in range(50 * networks):
+        rng = random.Random(f"certify/{study.config.search.seed}/{index}")
+        arch = feasible_sample(study.space, proposer.limits, proposer.weight_bytes, rng)
+        if arch.id not in seen:
+            seen.add(arch.id)
+            yield arch
+        if len(seen) == networks:
+            return
+
+
+def _ranked(study: Study, supernet: Supernet, arch: Architecture, epochs: int) -> dict[str, Any]:
+    """What one network does with the shared weights and alone, and all scores of it fresh."""
+    data, seed = study.data, study.config.search.seed
+    record = architecture_record(arch)
+    study.ledger.add_architecture(record.id, record.json, record.params, record.macs, record.peak_bytes)
+    inherited = supernet.extract(arch)
+    recalibrate(inherited, data.normalise(data.train.x[:IMAGES]))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        alone = build(arch)
+    proxies = score_all(alone, next(batches(data, 64, seed, 0)), seed)
+    shared = study.config.supernet
+    training = Training(epochs, 0.0, shared.batch, shared.lr, shared.weight_decay, shared.clip, shared.smoothing)
+    fit(alone, data, training, hard_labels(training.smoothing), seed, before_step=study.watch.check)
+    return {
+        "architecture": arch.id,
+        "epochs": epochs,
+        "supernet": _plain(evaluate(inherited, data, data.validation)),
+        "alone": _plain(evaluate(alone, data, data.validation)),
+        "params": record.params,
+        "macs": record.macs,
+        "depth": arch.depth,
+        "proxies": {name: None if math.isnan(value) else value for name, value in proxies.items()},
+    }
+
+
+def _plain(quality: Quality) -> dict[str, float]:
+    return {"loss": quality.loss, "accuracy": quality.accuracy}

@@ -1,0 +1,149 @@
+"""A bundle is whole, says what it is, and gives the expected answers where Lathe is not installed."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from search.errors import LatheError
+from search.shipping.export import write_export
+from search.state.facts import Facts, facts_of
+from search.state.ledger import Ledger
+from spaces.tasks import Digits
+from tests.search.finished_study import Finished
+from tests.search.recorded_study import record_study
+
+
+@pytest.fixture(scope="module")
+def bundle(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bundle") / "tiny"
+    with Ledger.open(finished.db, create=False) as ledger:
+        write_export(ledger, "tiny", out, bundle=True)
+    return out
+
+
+def run(python: Path | str, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
+    """The bundle's runner, from another folder and without the checkout on its path."""
+    command = [str(python), "-P", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd="/")
+
+
+def test_every_file_is_in_the_sums_and_has_them(bundle: Path) -> None:
+    lines = [line.split("  ") for line in (bundle / "SHA256SUMS").read_text().splitlines()]
+    on_disk = {str(file.relative_to(bundle)) for file in bundle.rglob("*") if file.is_file()}
+    assert {name for _, name in lines} == on_disk - {"SHA256SUMS"}
+    for sha256, name in lines:
+        assert hashlib.sha256((bundle / name).read_bytes()).hexdigest() == sha256
+
+
+def test_the_card_has_what_a_program_must_know(bundle: Path) -> None:
+    card = json.loads((bundle / "card.json").read_text())
+    assert card["labels"] == [str(digit) for digit in range(10)]
+    assert (bundle / "labels.txt").read_text().split() == card["labels"]
+    given = card["preprocessing"]
+    assert given["shape"] == [1, 8, 8] and given["colour"] == "grey" and given["white"] == 16
+    assert given["mean"][0] == pytest.approx(4.9, abs=0.2)
+    assert set(card["test"]["files"]) == set(card["files"])
+
+
+def test_the_model_card_tells_data_metrics_steps_hardware_and_licences(bundle: Path) -> None:
+    text = (bundle / "MODEL_CARD.md").read_text()
+    for part in ("## Data", "1,079 images to train", "CC BY 4.0", "## Measured on", "formula (simulated)"):
+        assert part in text
+    for step in ("inherit", "distill", "prune", "quantize"):
+        assert f"**{step}**" in text
+    assert "of 359 images" in text and "/tmp" not in text
+
+
+def test_the_runner_repeats_the_test_input_with_both_precisions(bundle: Path) -> None:
+    for model in json.loads((bundle / "card.json").read_text())["files"]:
+        done = run(sys.executable, bundle / "run.py", "--model", model)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{model}: 8 images, largest difference" in done.stdout
+
+
+def test_the_runner_notices_a_wrong_answer(bundle: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (expected,) = copy.glob("test/*.float32.expected.f32")
+    (np.fromfile(expected, "<f4") + 0.1).tofile(expected)
+    assert run(sys.executable, copy / "run.py", "--model", "tiny.float32.onnx").returncode == 1
+
+
+def test_the_runner_names_what_is_on_an_image(bundle: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    image = np.fromfile(bundle / "test/input.f32", "<f4").reshape(8, 8, 8)[0]
+    Image.fromarray((image * (255 / 16)).round().astype(np.uint8)).save(tmp_path / "digit.png")
+    done = run(sys.executable, bundle / "run.py", tmp_path / "digit.png")
+    answers = np.fromfile(next(bundle.glob("test/*.float32.expected.f32")), "<f4").reshape(8, 10)
+    assert done.stdout.startswith(f"{tmp_path / 'digit.png'}: {answers[0].argmax()} "), done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
+def test_the_cpp_runner_and_its_constants_are_cpp(bundle: Path) -> None:
+    declared = Path(__file__).parent / "declared"
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", declared, "cpp/run.cpp"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=bundle)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("ONNXRUNTIME_ROOT" not in os.environ, reason="ONNXRUNTIME_ROOT names no unpacked ONNX Runtime")
+def test_the_cpp_runner_builds_against_the_release_and_agrees(bundle: Path, tmp_path: Path) -> None:
+    root = f"-DONNXRUNTIME_ROOT={os.environ['ONNXRUNTIME_ROOT']}"
+    for command in (["cmake", "-S", bundle / "cpp", "-B", tmp_path, root], ["cmake", "--build", tmp_path]):
+        subprocess.run(command, check=True)
+    done = subprocess.run([tmp_path / "run", bundle], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("largest difference") == 2
+
+
+@pytest.mark.slow
+def test_the_runner_needs_only_onnxruntime_and_numpy(bundle: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path, with_pip=True)
+    wanted = [f"{name}=={metadata.version(name)}" for name in ("onnxruntime", "numpy")]
+    subprocess.run([tmp_path / "bin/python", "-m", "pip", "install", "--quiet", *wanted], check=True)
+    for model in json.loads((bundle / "card.json").read_text())["files"]:
+        done = run(tmp_path / "bin/python", bundle / "run.py", "--model", model)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert run(tmp_path / "bin/python", "-c", "import torch").returncode == 1
+
+
+def test_a_zip_is_one_file_with_the_same_content(bundle: Path, finished: Finished, tmp_path: Path) -> None:
+    with Ledger.open(finished.db, create=False) as ledger:
+        paths = write_export(ledger, "tiny", tmp_path / "tiny", bundle=True, archive=True)
+    assert paths == [tmp_path / "tiny.zip"] == list(tmp_path.iterdir())
+    with zipfile.ZipFile(paths[0]) as archive:
+        assert archive.read("tiny/SHA256SUMS") == (bundle / "SHA256SUMS").read_bytes()
+
+
+def test_a_failed_bundle_leaves_nothing_behind(finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    with Ledger.open(finished.db, create=False) as ledger, pytest.raises(LatheError, match="Check the folder"):
+        write_export(ledger, "tiny", tmp_path / "taken" / "out", bundle=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_study_without_facts_says_how_to_add_them(url: str, tmp_path: Path) -> None:
+    record_study(url, "old")
+    with Ledger.open(url) as ledger, pytest.raises(LatheError, match="search resume old"):
+        write_export(ledger, "old", tmp_path / "out", bundle=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_facts_come_back_as_they_were() -> None:
+    facts = facts_of(Digits().load())
+    again = Facts.from_bytes(facts.to_bytes())
+    assert again.to_bytes() == facts.to_bytes()
+    assert again.classes == facts.classes and again.mean == facts.mean
+    assert torch.equal(torch.from_numpy(again.images), torch.from_numpy(facts.images))
