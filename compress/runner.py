@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ SHORT_S = 50e-6  # calls shorter than this are batched,
 SAMPLE_S = 200e-6  # so that one sample lasts about this long
 STABLE = 0.02  # warm once two successive medians agree within this
 WARM_CALLS, WARM_GROUP, WARM_CAP_S = 10, 5, 0.5
+ENGINES = ("onnxruntime", "openvino")
 RAPL = "/sys/class/powercap"
 FIELDS = {"vendor_id": "cpu_vendor", "model name": "cpu", "cpu family": "cpu_family", "model": "cpu_model",
           "stepping": "cpu_stepping", "microcode": "cpu_microcode", "cache size": "cpu_cache"}  # fmt: skip
@@ -236,7 +238,7 @@ def disturbances() -> dict[str, float]:
 
 
 def probe() -> dict[str, Any]:
-    """What the machine and its engine are, and which arithmetic the processor has instructions for."""
+    """What runs here, which arithmetic the processor has instructions for, and whether others measure."""
     import onnxruntime as ort
 
     flags = cpuinfo(text_of("/proc/cpuinfo"))
@@ -246,8 +248,31 @@ def probe() -> dict[str, Any]:
         "float16": bool(flags & {"avx512_fp16", "fphp", "asimdhp"}),
         "bfloat16": bool(flags & {"avx512_bf16", "amx_bf16", "bf16"}),
     }
-    providers = ort.get_available_providers()
-    return {"python": platform.python_version(), "providers": providers, "fast": fast, "load": os.getloadavg()[0]}
+    return {
+        "python": platform.python_version(),
+        "engines": {found.name: found.version for found in metadata.distributions() if found.name in ENGINES},
+        "providers": ort.get_available_providers(),
+        "fast": fast,
+        "load": os.getloadavg()[0],
+        "busy": busy(),
+    }
+
+
+def busy() -> bool:
+    """Whether somebody measures here now; who only trains lets measurers in between two steps."""
+    import fcntl
+
+    try:
+        with contextlib.suppress(FileNotFoundError), open(lock_file("inside")) as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def lock_file(part: str) -> str:
+    """Where the locks are that `compress/devices/lock.py` explains."""
+    return os.path.join(os.environ.get("LATHE_LOCK_DIR") or tempfile.gettempdir(), f"lathe-cpu.{part}.lock")
 
 
 def measure(
@@ -342,13 +367,11 @@ def alone() -> Iterator[None]:
     """Nobody else measures or trains here meanwhile: the same two locks as `compress/devices/lock.py`."""
     import fcntl
 
-    folder = os.environ.get("LATHE_LOCK_DIR") or tempfile.gettempdir()
-    os.makedirs(folder, exist_ok=True)
-
+    os.makedirs(os.path.dirname(lock_file("gate")), exist_ok=True)
     with contextlib.ExitStack() as stack:
         locks = []
         for part in ("gate", "inside"):
-            path = os.path.join(folder, f"lathe-cpu.{part}.lock")
+            path = lock_file(part)
             descriptor = os.open(path, os.O_RDONLY | (0 if os.path.exists(path) else os.O_CREAT), 0o644)
             stack.callback(os.close, descriptor)
             locks.append(descriptor)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import compress, develop, look, measure, ship, tools
+from search.commands import compress, develop, device, look, measure, ship, tools
 from search.errors import LatheError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ for module in (develop, compress, measure, look, ship, tools):
     for command in module.COMMANDS:
         app.command()(command)
 app.add_typer(measure.bench, name="bench")
+app.add_typer(device.device, name="device")
 app.add_typer(tools.db, name="db")
 
 

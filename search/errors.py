@@ -38,8 +38,14 @@ class StudyBusy(LatheError):
     exit_code = 4
 
 
+class DeviceBusy(LatheError):
+    """Others measure on this device."""
+
+    exit_code = 4
+
+
 class Conflict(LatheError):
-    """The study database already says something else about this; finished rows are never edited."""
+    """The study database, or the file of saved devices, already says something else about this."""
 
     exit_code = 4
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from compress.measurement import Measurement
 from spaces.registry import Registry
@@ -44,6 +44,18 @@ class Weighs(Protocol):
         """Peak memory (`resident_bytes`: what opening and running the file adds) and `energy_mj` a call, as readable.
 
         Raises: DeviceError. Cost: a new process, about a second.
+        """
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """What a device adds that can say what runs there; it answers also while others measure there."""
+
+    def about(self) -> dict[str, Any]:
+        """python, engines {name: version}, providers, fast {arithmetic: bool}, load, busy (others measure).
+
+        Raises: DeviceError.
         """
         ...
 

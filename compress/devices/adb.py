@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from compress.devices import DEVICES, DeviceError, DeviceOffline, remote
 from compress.measurement import Measurement
@@ -42,6 +43,10 @@ class Adb:
     def fingerprint(self) -> dict[str, str]:
         """Of the device, asked once a process. Raises: DeviceOffline, DeviceError."""
         return remote.fingerprint(self)
+
+    def about(self) -> dict[str, Any]:
+        """What runs there."""
+        return remote.ask(self, {"do": "probe"}, [])
 
     def measure(self, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
         """As the local device, there. Raises: DeviceOffline: if it does not answer; DeviceError."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from compress import runner
 from compress.devices import DEVICES, DeviceError, digest
@@ -50,6 +51,10 @@ class OnnxRuntime:
             "options": options_text(self.threads, self.shapes),
             "protocol": VERSION,
         }
+
+    def about(self) -> dict[str, Any]:
+        """What runs here."""
+        return runner.probe()
 
     def measure(self, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
         """Latency of each file beside `reference`, while nothing else of ours trains or measures on this machine.

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from compress.devices import DEVICES, DeviceError, DeviceOffline, remote
 from compress.measurement import Measurement
@@ -53,6 +54,10 @@ class Ssh:
     def fingerprint(self) -> dict[str, str]:
         """Of the machine at the other end, asked once a process. Raises: DeviceOffline, DeviceError."""
         return remote.fingerprint(self)
+
+    def about(self) -> dict[str, Any]:
+        """What runs there."""
+        return remote.ask(self, {"do": "probe"}, [])
 
     def measure(self, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
         """As the local device, there. Raises: DeviceOffline: if it does not answer; DeviceError."""

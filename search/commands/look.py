@@ -31,7 +31,7 @@ def status(study: StudyName = "", db: Db = DEFAULT_DB, as_json: Json = False) ->
     elif not rows:
         print(NO_STUDIES)
     else:
-        _table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
+        table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
 
 
 def top(
@@ -50,7 +50,7 @@ def top(
     elif not rows:
         print("no trials yet.")
     else:
-        _table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
+        table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
 
 
 def show(
@@ -123,7 +123,7 @@ def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _table(names: list[str], rows: list[list[str]]) -> None:
+def table(names: list[str], rows: list[list[str]]) -> None:
     """A table on a terminal, tab-separated lines in a pipe."""
     import sys
 

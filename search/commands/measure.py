@@ -10,7 +10,7 @@ from search.commands.options import Json
 
 bench = typer.Typer(help="How good measuring is on this machine.", no_args_is_help=True, rich_markup_mode=None)
 Files = Annotated[list[Path], typer.Argument(help="ONNX files; the others are compared with the first.")]
-DeviceName = Annotated[str, typer.Option("--device", help="A kind of device, see docs/reference.md.")]
+DeviceName = Annotated[str, typer.Option("--device", help="A saved device or a kind of device, see docs/reference.md.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the engine (0: as the device says).")]
 
 
@@ -28,12 +28,13 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure ONNX files: latency with its interval, memory, and which is faster if that can be said."""
+    from search.config.devices import device_named
     from search.latency import files as m
     from search.report.telling_files import files_text
     from search.watch import Watch
 
     settings = ({"threads": threads} if threads else {}) | ({"shapes": ",".join(shape)} if shape else {})
-    chosen = m.with_settings(m.device_of_kind(device, setting or []), **settings)
+    chosen = m.with_settings(device_named(device, setting or []), **settings)
     watch = Watch()
     with watch.stage("Measuring"):
         reports = m.measure_files(

@@ -39,7 +39,9 @@ def _apply(source: Source, assignment: str, environ: Mapping[str, str]) -> Sourc
     below = {p: text for p, text in source.overridden.items() if p[: len(path)] != path}
     problems_left = tuple(p for p in source.problems if p.path[: len(path)] != path)  # about what is replaced now
     tree = _replaced(source.tree, path, parsed.tree)
-    return replace(source, tree=tree, overridden={**below, path: assignment}, problems=problems_left)
+    keys, values = ({p: at for p, at in old.items() if p[: len(path)] != path} for old in (source.keys, source.values))
+    overridden = {**below, path: assignment}
+    return replace(source, tree=tree, keys=keys, values=values, overridden=overridden, problems=problems_left)
 
 
 def _path(tree: Any, parts: list[str], assignment: str) -> tuple[Path, list[Problem]]:

@@ -9,9 +9,11 @@ from typing import Any
 from compress.devices import DEVICES
 from compress.given import absolute, short_name
 from compress.recipe import Step, acts_on_file
+from search.config.devices import SAVED, read_devices
 from search.config.fields import Reading, shown, suggestion
+from search.config.saved import saved_names
 from search.config.source import Source, read_source
-from search.config.study import Compress, read_compress, read_devices, read_limits, read_name, read_task
+from search.config.study import Compress, read_compress, read_limits, read_name, read_task
 from search.errors import UsageError
 from spaces.tasks import Data, Task
 from spaces.tasks.data import DataError
@@ -106,7 +108,7 @@ def _read(reading: Reading, folder: Path) -> RecipeConfig:
     task: Any
     task_tree, task = read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
     normalisation = _read_input(reading, tree.get("input"))
-    named, devices = read_devices(reading, tree.get("devices"))
+    named, devices, written_out = read_devices(reading, tree.get("devices"))
     limits = read_limits(reading, tree.get("limits"), named)
     part = {key: tree[key] for key in ("max_drop", "steps") if key in tree}
     compress, steps = read_compress(reading, part, (), NOT_HERE)
@@ -116,6 +118,8 @@ def _read(reading: Reading, folder: Path) -> RecipeConfig:
         reading.wrong(("seed",), f"`seed` must not be negative, got {seed}")
     if reading.problems or seed is None:
         raise reading.source.error(tuple(reading.problems))
+    if tree.get("devices"):
+        tree = {**tree, "devices": written_out}
     return RecipeConfig(
         name, tree["model"], task, normalisation, tree.get("teacher", ""), limits, devices, named[0], compress, steps,
         seed, tree={**tree, "task": task_tree},
@@ -159,13 +163,19 @@ def _read_input(reading: Reading, value: Any) -> Normalisation | None:
 
 
 def _judging(devices: Any, device: str) -> dict[str, Any]:
-    """The devices with the one that judges first: one of the file's by name, or a kind with its default settings."""
+    """The devices with the one that judges first: the file's of that name, a saved one, or a kind with its defaults.
+
+    Raises: UsageError, ConfigError.
+    """
     named = dict(devices) if isinstance(devices, dict) and devices else {}
     if device in named:
         return {device: named[device], **named}
     if device in DEVICES.names():
         return {device: {"kind": device}, **named}
-    raise UsageError(f"no device {device!r}; {suggestion(device, [*named, *DEVICES.names()])}")
+    saved = saved_names()
+    if device in saved:
+        return {device: SAVED, **named}
+    raise UsageError(f"no device {device!r}; {suggestion(device, [*named, *saved, *DEVICES.names()])}")
 
 
 def _default_name(model: str, file: Path) -> str:

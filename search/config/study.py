@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compress.devices import DEVICES
 from compress.export import EXPORTERS
 from compress.recipe import STEPS, Step
+from search.config.devices import NAME, NAME_RULE, SAVED, read_devices
 from search.config.fields import Reading, quantity, shown, suggestion
 from search.config.overrides import apply_overrides
 from search.config.problems import Path as KeyPath
+from search.config.saved import saved_names
 from search.config.source import read_source
 from search.config.space import read_space
 from search.config.supernet import read_supernet
@@ -30,9 +31,6 @@ NEEDED = {
     "space": "space: {stages: [{depth: [1, 2], width: [16, 24], blocks: [mbconv]}]}",
     "objectives": "objectives: {loss: min, latency_ms@here: min}",
 }
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-NAME_RULE = "must be a name of letters, digits, '.', '_' and '-'"
-DEFAULT_DEVICES = {"here": {"kind": "onnxruntime"}}
 
 
 @dataclass(frozen=True)
@@ -125,13 +123,15 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     search = reading.instance(("search",), tree.get("search"), Search, "the search")
     if search:
         reading.registered(("search", "sampler"), search.sampler, SAMPLERS)
-    named, devices = read_devices(reading, tree.get("devices"))
+    named, devices, written_out = read_devices(reading, tree.get("devices"))
     objectives = _read_objectives(reading, tree["objectives"], named) if "objectives" in tree else ()
     limits = read_limits(reading, tree.get("limits"), named)
     compress, steps = read_compress(reading, tree.get("compress"))
     export = _read_export(reading, tree.get("export", ["onnx"]))
     if reading.problems:
         raise reading.source.error(tuple(reading.problems))
+    if tree.get("devices"):
+        tree = {**tree, "devices": written_out}
     return StudyConfig(
         name, task, stem_width, stem_stride, stages, supernet, search, objectives, limits, devices, compress, steps,
         export, tree={**tree, "task": task_tree},
@@ -159,29 +159,6 @@ def read_task(reading: Reading, value: Any, folder: Path, at: KeyPath = ("task",
             tree[name] = str((folder / Path(tree[name]).expanduser()).resolve())
     fields = {name: item for name, item in tree.items() if name != "kind"}
     return tree, reading.instance(at, fields, make, f"task {tree['kind']!r}") if make else None
-
-
-def read_devices(reading: Reading, value: Any) -> tuple[list[str], dict[str, Any]]:
-    """All names that `devices` gives, and the devices that are right."""
-    listed = reading.mapping(("devices",), value, "`devices`")
-    named = listed if listed else DEFAULT_DEVICES
-    devices = {}
-    for name, fields in named.items():
-        path = ("devices", name)
-        if not re.fullmatch(NAME, name):
-            reading.wrong(path, f"a device {NAME_RULE}, got {name!r}", at_key=True)
-        read = reading.mapping(path, fields, f"device {name!r}")
-        if read is None:
-            continue
-        tree = dict(read)
-        if "kind" not in tree:
-            reading.wrong(path, f"device {name!r} needs a `kind`", f"one of {', '.join(DEVICES.names())}")
-            continue
-        make = reading.registered((*path, "kind"), tree.pop("kind"), DEVICES)
-        device = reading.instance(path, tree, make, f"device {name!r}") if make else None
-        if device is not None:
-            devices[name] = device
-    return list(named), devices
 
 
 def _read_objectives(reading: Reading, value: Any, devices: Sequence[str]) -> tuple[Objective, ...]:
@@ -228,7 +205,9 @@ def _read_metric(
     if name in known:
         return metric, device
     if metric == "latency_ms" and at and device not in devices:
-        reading.wrong(path, f"unknown device {device!r}", suggestion(device, devices), at_key=True)
+        saved = device in saved_names()
+        hint = f"it is saved: add it to `devices:`, {device}: {SAVED}" if saved else suggestion(device, devices)
+        reading.wrong(path, f"unknown device {device!r}", hint, at_key=True)
     else:
         reading.wrong(path, f"unknown metric {name!r}", suggestion(name, known), at_key=True)
     return None

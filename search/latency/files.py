@@ -8,12 +8,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from compress.devices import DEVICES, Device, Weighs
+from compress.devices import Device, Weighs
 from compress.devices import DeviceError as Unmeasurable
 from compress.devices.faster import Comparison, compare
 from compress.devices.sessions import measure_sessions
 from compress.measurement import Measurement
-from search.config.fields import NAMES, field_kinds, suggestion
 from search.errors import DeviceError, NotFound, UsageError
 
 
@@ -39,27 +38,6 @@ class FileReport:
     latency: Measurement
     resources: tuple[Measurement, ...]
     against: Comparison | None
-
-
-def device_of_kind(kind: str, given: Sequence[str] = ()) -> Device:
-    """A device of this kind, with settings as `name=value`. Raises: NotFound, UsageError."""
-    if kind not in DEVICES.names():
-        raise NotFound(f"no device {kind!r}; {suggestion(kind, DEVICES.names())}")
-    make: Any = DEVICES.get(kind)
-    kinds = field_kinds(make)
-    settings: dict[str, Any] = {}
-    for part in given:
-        name, equals, value = part.partition("=")
-        if not equals or name not in kinds:
-            raise UsageError(f"a setting of {kind!r} is name=value, got {part!r}; {suggestion(name, list(kinds))}")
-        try:
-            settings[name] = kinds[name](value)
-        except ValueError as error:
-            raise UsageError(f"`{name}` must be {NAMES[kinds[name]]}, got {value!r}.") from error
-    try:
-        return make(**settings)
-    except ValueError as error:
-        raise UsageError(f"device {kind!r}: {error}") from error
 
 
 def with_settings(device: Any, **settings: Any) -> Any:

@@ -13,14 +13,16 @@ from pathlib import Path
 import torch
 
 from compress.artifact import sha256_of
-from compress.devices import DEVICES, fingerprint_of
+from compress.devices import fingerprint_of
 from compress.devices.sessions import measure_sessions
 from compress.export.normalised import exportable
 from compress.export.onnx import trace
 from compress.export.screening import export_for_screening
 from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
+from search.config.devices import kind_of
 from search.hand_made import hand_made
+from search.latency.reached import note_reached
 from search.study import Study, architecture_record
 from search.workplace import Workplace
 from spaces.architecture import Architecture
@@ -100,8 +102,8 @@ def reference_latency_ms(device: str, study: Workplace) -> float | None:
 def describe_device(study: Workplace, device: str) -> None:
     """Write what a device is, so that its measurements can point to it."""
     spec = study.config.devices[device]
-    kind = next(name for name, entry in DEVICES.items() if isinstance(spec, entry))  # type: ignore[arg-type]
-    study.ledger.add_device(fingerprint_of(spec), device, kind, spec.fingerprint())
+    study.ledger.add_device(fingerprint_of(spec), device, kind_of(spec), spec.fingerprint())
+    note_reached(spec, fingerprint_of(spec))
 
 
 def reference_file(study: Workplace) -> Path:
