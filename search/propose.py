@@ -52,6 +52,7 @@ class Proposer:
         self.space, self.objectives, self.seed = space, tuple(objectives), seed
         self.limits, self.weight_bytes = dict(limits), weight_bytes
         self.seen: set[str] = set()
+        self._memory: dict[int, Any] = {}
         self._sampler = SAMPLERS.get(sampler)
         self._study = optuna.create_study(
             directions=[StudyDirection.MINIMIZE] * len(self.objectives),
@@ -63,7 +64,7 @@ class Proposer:
 
     def problem(self) -> Problem:
         """What a sampler may know now, beside the trials."""
-        return Problem(self.space, self.objectives, self.limits, self.weight_bytes, self.seen)
+        return Problem(self.space, self.objectives, self.limits, self.weight_bytes, self.seen, self._memory)
 
     def _make_sampler(self, seed: int) -> optuna.samplers.BaseSampler:
         with warnings.catch_warnings():  # Optuna calls samplers experimental for years

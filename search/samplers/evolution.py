@@ -7,7 +7,7 @@ the winner of a tournament is one that no other entrant dominates.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from search.samplers import SAMPLERS
 from search.samplers.problem import Problem
@@ -25,7 +25,7 @@ def evolution(seed: int, problem: Problem) -> optuna.samplers.BaseSampler:
     """The last 20 trials are the population; one decision of the best of 5 is changed."""
     from search.samplers.whole import WholeSampler
 
-    return WholeSampler(seed, problem, _youngest, partial(_child, seed, problem))
+    return WholeSampler(seed, problem, _youngest, partial(_children, problem))
 
 
 def _youngest(values: np.ndarray) -> np.ndarray:
@@ -34,25 +34,18 @@ def _youngest(values: np.ndarray) -> np.ndarray:
     return np.arange(max(0, len(values) - POPULATION), len(values))
 
 
-def _child(seed: int, problem: Problem, rows: np.ndarray, values: np.ndarray) -> dict[str, Any]:
-    """Parameters of a child of the youngest; of a random feasible architecture while the population grows."""
+def _children(problem: Problem, rows: np.ndarray, values: np.ndarray, seed: int, _: int) -> np.ndarray:
+    """Feasible children of the best of five; random feasible architectures while the population grows."""
     import numpy as np
 
     from search.samplers.surrogate.acquisition import front
     from search.samplers.surrogate.costs import costs_of
     from search.samplers.surrogate.pool import candidates, excess
-    from search.suggest import architecture_of
 
     rng, costs = np.random.default_rng(seed), costs_of(problem.space)
     if len(rows) < POPULATION:
-        born, _ = candidates(costs, problem.limits, problem.weight_bytes, rows[:0], rows, rng, POPULATION)
-    else:
-        entrants = len(rows) - 1 - rng.choice(POPULATION, ENTRANTS, replace=False)
-        parent = rng.choice(entrants[front(values[entrants])])
-        born = costs.grid.neighbours(np.repeat(rows[[parent]], BIRTHS, axis=0), rng, most=1)
-        born = born[excess(costs.of(born), problem.limits, problem.weight_bytes) == 0]
-    for row in born:
-        params = costs.grid.params_of(row)
-        if architecture_of(problem.space, params).id not in problem.seen:
-            return params
-    return costs.grid.params_of(costs.grid.sample(1, rng)[0])
+        return candidates(costs, problem.limits, problem.weight_bytes, rows[:0], rows, rng, POPULATION)[0]
+    entrants = len(rows) - 1 - rng.choice(POPULATION, ENTRANTS, replace=False)
+    parent = rng.choice(entrants[front(values[entrants])])
+    born = costs.grid.neighbours(np.repeat(rows[[parent]], BIRTHS, axis=0), rng, most=1)
+    return born[excess(costs.of(born), problem.limits, problem.weight_bytes) == 0]

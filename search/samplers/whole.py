@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -13,21 +14,28 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.samplers.problem import Problem
 from search.samplers.surrogate.grid import grid_of
-from search.suggest import distributions
+from search.suggest import architecture_of, distributions
 
-# (rows (n, slots) of finished trials in their order, their values (n, objectives), minimised) -> Optuna's parameters
-Propose = Callable[[np.ndarray, np.ndarray], dict[str, Any]]
+# rows (n, slots) of finished trials in their order, their values (n, objectives), minimised, a seed, and how many
+# questions the answer is for -> rows to evaluate, best first
+Propose = Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]
 Remember = Callable[[np.ndarray], np.ndarray]  # values of all finished trials -> indices of those to look at, in order
+Batch = Callable[[int], int]  # finished trials -> how many questions from then on one answer serves
 
 
 class WholeSampler(BaseSampler):  # Optuna's own extension point
-    """Asks `propose`, which knows the problem and the seed, about the trials of `remember`; nothing is kept in between.
+    """Asks `propose`, which knows the problem, about the trials of `remember`, and takes its first row that is new.
 
-    Numbers of trials and failed trials are not looked at: those that failed are among `problem.seen`.
+    Where an answer serves several questions, its seed comes from the trials it was made from, so that a study rebuilt
+    from its rows gets the same one. Numbers of trials and failed trials are not looked at: those that failed are among
+    `problem.seen`.
     """
 
-    def __init__(self, seed: int, problem: Problem, remember: Remember, propose: Propose) -> None:
-        self._seed, self._problem, self._remember, self._propose = seed, problem, remember, propose
+    def __init__(
+        self, seed: int, problem: Problem, remember: Remember, propose: Propose, batch: Batch = lambda done: 1
+    ) -> None:
+        self._seed, self._problem, self._batch = seed, problem, batch
+        self._remember, self._propose = remember, propose
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All decisions."""
@@ -36,11 +44,31 @@ class WholeSampler(BaseSampler):  # Optuna's own extension point
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Optuna's parameters of the proposed architecture."""
-        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        values = np.array([t.values for t in done], float).reshape(len(done), len(self._problem.objectives))
-        kept = self._remember(values)
-        return self._propose(grid_of(self._problem.space).rows_of([done[k].params for k in kept]), values[kept])
+        """Optuna's parameters of the proposed architecture; a random one where all that was proposed is known."""
+        grid = grid_of(self._problem.space)
+        for row in self._answer(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))):
+            params = grid.params_of(row)
+            if architecture_of(self._problem.space, params).id not in self._problem.seen:
+                return params
+        return grid.params_of(grid.sample(1, np.random.default_rng(self._seed))[0])
+
+    def _answer(self, done: list[FrozenTrial]) -> np.ndarray:
+        """Rows to choose from, best first."""
+        first = 0  # question after so many trials is the first of the batch
+        while first + self._batch(first) <= len(done):
+            first += self._batch(first)
+        memory, count = self._problem.memory, self._batch(first)
+        if first not in memory:
+            values = np.array([t.values for t in done[:first]], float).reshape(first, len(self._problem.objectives))
+            kept = self._remember(values)
+            rows = grid_of(self._problem.space).rows_of([done[k].params for k in kept])
+            seed = self._seed if count == 1 else crc32(rows.tobytes())
+            answer = self._propose(rows, values[kept], seed, count)
+            if count == 1:
+                return answer
+            memory.clear()
+            memory[first] = answer
+        return memory[first]
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -146,3 +146,14 @@ def test_an_objective_that_is_known_is_not_modelled() -> None:
     seen = np.arange(10)
     order = rank(encode(codes), seen, cost[seen, None], rng, known=cost[:, None])
     assert order.tolist() == (10 + np.argsort(cost[10:])).tolist()
+
+
+def test_of_two_alike_only_one_is_among_the_first_to_be_evaluated_together() -> None:
+    codes, seen = np.arange(13)[:, None] % 7, np.arange(10)
+    known = np.concatenate([np.ones((10, 2)), [[0.2, 0.6], [0.2, 0.6], [0.6, 0.3]]])
+    orders = [
+        rank(encode(codes), seen, known[seen], np.random.default_rng(0), known, np.array([1.0, 1.0]), together)
+        for together in (1, 2)
+    ]
+    assert [sorted(order[:2].tolist()) for order in orders][0] == [10, 11]
+    assert 12 in orders[1][:2] and len(set(orders[1][:2]) & {10, 11}) == 1

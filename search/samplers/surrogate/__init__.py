@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @SAMPLERS.register("surrogate")
 def surrogate(seed: int, problem: Problem) -> optuna.samplers.BaseSampler:
     """Expected improvement over a pool of feasible architectures that were not seen; see sampler.py."""
-    from search.samplers.surrogate.sampler import propose, remembered
+    from search.samplers.surrogate.sampler import batch, propose, remembered
     from search.samplers.whole import WholeSampler
 
-    return WholeSampler(seed, problem, partial(remembered, seed), partial(propose, seed, problem))
+    return WholeSampler(seed, problem, remembered, partial(propose, problem), batch)

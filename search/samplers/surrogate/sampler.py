@@ -5,8 +5,6 @@ Architectures that failed are among `problem.seen`, and are never proposed again
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from search.objectives import Objective
@@ -15,14 +13,13 @@ from search.samplers.surrogate.costs import NAMES, costs_of
 from search.samplers.surrogate.encoding import encode
 from search.samplers.surrogate.pool import SIZE, candidates
 from search.samplers.surrogate.ranking import by_rank, first_random, rank
-from search.suggest import architecture_of
 
 MOST = 256  # trials that a proposal looks at
 PARENTS = 20  # best architectures whose neighbours are candidates
 START = 20  # candidates while answers are random: every piece of a candidate is counted, which takes a while at first
 
 
-def remembered(seed: int, values: np.ndarray) -> np.ndarray:
+def remembered(values: np.ndarray) -> np.ndarray:
     """Indices, in order, of the trials that a proposal looks at: all, or the best and others at random.
 
     It bounds the time of a proposal; how few trials are enough was not tuned.
@@ -30,15 +27,23 @@ def remembered(seed: int, values: np.ndarray) -> np.ndarray:
     if len(values) <= MOST:
         return np.arange(len(values))
     best = by_rank(values)
-    others = np.random.default_rng(seed).choice(best[MOST // 2 :], MOST - MOST // 2, replace=False)
+    others = np.random.default_rng(len(values)).choice(best[MOST // 2 :], MOST - MOST // 2, replace=False)
     return np.sort(np.concatenate([best[: MOST // 2], others]))
 
 
-def propose(seed: int, problem: Problem, rows: np.ndarray, values: np.ndarray) -> dict[str, Any]:
-    """Parameters of the next architecture after `rows` (n, slots) had `values` (n, objectives), minimised.
+def batch(done: int) -> int:
+    """How many proposals one fit serves after `done` trials: 1, and from MOST on a 64th of them, at most 64.
 
-    The one that promises most: feasible, and not seen before. Where none such was found, a random architecture. Cost:
-    mostly one fit of a Gaussian process, O(n^3), for each objective that is not a count.
+    Late trials change little of what 256 others say, and a fit costs more than all else that a trial takes.
+    """
+    return max(1, min(done // 64, 64)) if done >= MOST else 1
+
+
+def propose(problem: Problem, rows: np.ndarray, values: np.ndarray, seed: int, count: int) -> np.ndarray:
+    """Feasible rows to evaluate next, best first, after `rows` (n, slots) had `values` (n, objectives), minimised.
+
+    The first `count` are chosen to be evaluated together. None where none was found. Cost: mostly one fit of a Gaussian
+    process, O(n^3), for each objective that is not a count.
     """
     rng, costs = np.random.default_rng(seed), costs_of(problem.space)
     begun = len(rows) >= first_random(len(costs.grid.slots))
@@ -48,11 +53,8 @@ def propose(seed: int, problem: Problem, rows: np.ndarray, values: np.ndarray) -
     both = np.concatenate([rows, fresh])
     known = np.concatenate([costs.of(rows), counts])
     encoding = encode(both, costs.grid.ordinal, known[:, :2])
-    for row in rank(encoding, np.arange(len(rows)), values, rng, known=_known(problem.objectives, known)):
-        params = costs.grid.params_of(both[row])
-        if architecture_of(problem.space, params).id not in problem.seen:
-            return params
-    return costs.grid.params_of(costs.grid.sample(1, rng)[0])
+    order = rank(encoding, np.arange(len(rows)), values, rng, known=_known(problem.objectives, known), together=count)
+    return both[order]
 
 
 def _known(objectives: tuple[Objective, ...], counts: np.ndarray) -> np.ndarray:
