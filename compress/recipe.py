@@ -32,5 +32,6 @@ STEPS: Registry[type[Step]] = Registry("step", "lathe.steps")
 
 import compress.distill.step  # noqa: E402  (these register themselves in STEPS)
 import compress.prune.channels  # noqa: E402
+import compress.quantize.neural_compressor  # noqa: E402
 import compress.quantize.qat  # noqa: E402
 import compress.quantize.step  # noqa: E402, F401

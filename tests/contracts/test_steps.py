@@ -4,6 +4,7 @@ One family runs with `make test`, all of them with `make slow`.
 """
 
 from dataclasses import dataclass, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ def steps() -> list[Any]:
     for name, make in STEPS.items():
         declared: Any = make
         small = {field.name: SMALL[field.name] for field in fields(declared) if field.name in SMALL}
+        if name == "neural-compressor" and not find_spec("neural_compressor"):
+            found.append(pytest.param(None, id=name, marks=pytest.mark.skip(reason="an extra of its own")))
+            continue
         variants = [{"kind": kind} for kind in QUANTIZERS.names()] if name == "quantize" else [{}]
         found += [pytest.param(declared(**small, **more), id=more.get("kind", name)) for more in variants]
     return found
