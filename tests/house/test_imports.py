@@ -19,7 +19,13 @@ HOMES = {
     "triton": {"kernels"},
 }
 # The name that is imported, where it is not the name of the distribution.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "torch_pruning": "torch-pruning", "ruamel": "ruamel.yaml"}
+DISTRIBUTIONS = {
+    "neural_compressor": "neural-compressor-pt",
+    "PIL": "pillow",
+    "ruamel": "ruamel.yaml",
+    "sklearn": "scikit-learn",
+    "torch_pruning": "torch-pruning",
+}
 
 
 def modules() -> Iterator[Path]:
