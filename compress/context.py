@@ -1,6 +1,6 @@
 """What every step may use: the data, the teacher, the place to write, and who wants to know how far it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from compress.measurement import Measurement
 from compress.train import Progress
 from spaces.tasks import Data
 
@@ -18,7 +19,8 @@ class Context:
 
     before_step: called between training steps; it may raise to stop. files: exported files by (id of the network,
     quantization or None), with the network itself. graphs: exported graphs by architecture, to be filled with other
-    weights.
+    weights. measure: latencies of files, comparable between calls, on the device that judges, for steps that ask it;
+    None where there is no device. parts_ms: latencies of parts that were measured, see prune/staircase.py.
     """
 
     data: Data
@@ -29,6 +31,8 @@ class Context:
     before_step: Callable[[], None] | None = None
     files: dict[tuple[int, Any], tuple[nn.Module, Path]] = field(default_factory=dict, compare=False)
     graphs: dict[str, Any] = field(default_factory=dict, compare=False)
+    measure: Callable[[Sequence[Path]], Sequence[Measurement]] | None = None
+    parts_ms: dict[Any, float] = field(default_factory=dict, compare=False)
 
     def calibration(self, images: int, after: int = 0) -> np.ndarray:
         """(images, C, H, W) raw float32 pixels of the training part, the same ones for the same seed.

@@ -20,6 +20,7 @@ from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from search.hand_made import hand_made
 from search.latency.measuring import SHIPPED, measure_file
+from search.latency.parts import measure_parts
 from search.latency.reach import when_reachable
 from search.screen import evaluations, extract_calibrated
 from search.state.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
@@ -85,6 +86,7 @@ class Chain:
             progress=self._progress,
             before_step=study.watch.check,
             graphs=study.graphs,
+            measure=lambda files: measure_parts(files, self.device, study),
         )
         self.teacher = teacher[1] if teacher else None
         self.done = study.watch.done

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from compress.context import Context
 from compress.distill import step as distill  # the module: it and this one are both imported by compress.recipe
 from compress.foreign import Description, Foreign, foreign_of
-from compress.prune import foreign  # the module, as above
+from compress.prune import by_latency, coupled, foreign  # the modules, as above
 from compress.prune.dimensions import axes, dimensions, ordered, shortened
-from compress.prune.importance import IMPORTANCES, gradients, importance
+from compress.prune.importance import IMPORTANCES, importance, slopes_for
+from compress.prune.own import own_plan
 from compress.recalibrate import IMAGES, recalibrate
 from compress.recipe import STEPS, StepError
 from compress.train import Training
@@ -28,13 +29,17 @@ from spaces.windows import extract
 class Prune:
     """Remove the least important units of every dimension, then train what is left.
 
-    ratio: part of the hidden units to remove, in (0, 1). width: also shorten the stages' widths by that part.
-    multiple: hidden channels stay a multiple of it (vector units compute the rest for nothing). importance: of a unit,
-    `magnitude`, `taylor` or `bn`, see importance.py. epochs: of training afterwards, with the teacher.
+    ratio: part of the hidden units to remove, in (0, 1). latency: instead, the share of the present latency to come
+    to, in (0, 1): what every width costs is measured on the device, and the widths are chosen that keep the most within
+    it. width: also shorten the stages' widths. multiple: with `ratio`, hidden channels stay a multiple of it (vector
+    units compute the rest for nothing). importance: of a unit, `magnitude`, `taylor`, `bn` or `hessian`, see
+    importance.py; by default magnitude with `ratio` and hessian, which compares layers, with `latency`. epochs: of
+    training afterwards, with the teacher.
     """
 
     ratio: float = 0.25
-    importance: str = "magnitude"
+    latency: float | None = None
+    importance: str | None = None
     width: bool = False
     multiple: int = 8
     epochs: int = 5
@@ -44,7 +49,9 @@ class Prune:
     def __post_init__(self) -> None:
         if not 0 < self.ratio < 1:
             raise ValueError(f"`ratio` must be in (0, 1), got {self.ratio}. Write 0.5 to halve the channels.")
-        if self.importance not in IMPORTANCES:
+        if self.latency is not None and not 0 < self.latency < 1:
+            raise ValueError(f"`latency` must be in (0, 1), got {self.latency}. Write 0.5 for half of what it is now.")
+        if self.importance not in (None, *IMPORTANCES):
             raise ValueError(f"`importance` must be one of {', '.join(IMPORTANCES)}, got {self.importance!r}.")
         for name in ("multiple", "epochs", "batch", "lr"):
             if getattr(self, name) <= 0:
@@ -53,19 +60,29 @@ class Prune:
     def __call__(self, variant: Variant, context: Context) -> Variant:
         if variant.precision != "float32":
             raise StepError("prune works on float32 networks: put it before quantize in `compress.steps`.")
-        arch, network = self._smaller(variant, context.data)
+        arch, network = self._smaller(variant, context.data) if self.latency is None else self._faster(variant, context)
         recalibrate(network, context.data.normalise(context.data.train.x[:IMAGES]))
         distill.train_with_teacher(network, context, Training(self.epochs, batch=self.batch, lr=self.lr))
         return Variant(arch, network)
 
-    def _smaller(self, variant: Variant, data: Data) -> tuple[Description, nn.Module]:
+    def _faster(self, variant: Variant, context: Context) -> tuple[Description, nn.Module]:
+        assert self.latency is not None
+        kind, data = self.importance or "hessian", context.data
         if isinstance(variant.arch, Foreign):
-            network = foreign.prune_foreign(variant.network, data, self.ratio, self.multiple, self.importance)
+            plan = coupled.foreign_plan(variant.arch, variant.network, data, kind)
+        else:
+            plan = own_plan(variant.arch, variant.network, data, kind, self.width)
+        return by_latency.prune_to_latency(variant.network, plan, self.latency, context)
+
+    def _smaller(self, variant: Variant, data: Data) -> tuple[Description, nn.Module]:
+        kind = self.importance or "magnitude"
+        if isinstance(variant.arch, Foreign):
+            network = foreign.prune_foreign(variant.network, data, self.ratio, self.multiple, kind)
             given = variant.arch
             return foreign_of(network, given.source, given.input_shape, given.classes), network
-        slopes = gradients(variant.network, data) if self.importance == "taylor" else None
+        slopes = slopes_for(kind, variant.network, data)
         tensors = dict(variant.network.state_dict())
-        arch, tensors = prune(variant.arch, tensors, self.ratio, self.width, self.multiple, self.importance, slopes)
+        arch, tensors = prune(variant.arch, tensors, self.ratio, self.width, self.multiple, kind, slopes)
         if arch == variant.arch:
             raise StepError(
                 f"a ratio of {self.ratio} removes nothing from this network. Raise `ratio`, or lower `multiple`."
@@ -84,7 +101,7 @@ def prune(
 ) -> tuple[Architecture, dict[str, Tensor]]:
     """The shortened architecture, and the tensors of the full one reordered so that its windows keep what matters.
 
-    kind: of importance; slopes: the gradients that `taylor` needs.
+    kind: of importance; slopes: of it, see `slopes_for`.
     Returns what `extract` takes. Cost: a few milliseconds.
     """
     smaller = arch

@@ -31,11 +31,12 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of a tensor that holds `per_unit` consecutive entries for every unit of a dimension."""
+    """An axis of a tensor that holds `per_unit` consecutive entries for every unit of a dimension, from `start` on."""
 
     tensor: str
     axis: int
     per_unit: int
+    start: int = 0
 
 
 def dimensions(arch: Architecture) -> list[Dimension]:

@@ -6,15 +6,16 @@ not know it leaves alone. So only channels of convolutions are pruned here, what
 out is checked.
 """
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.modules.conv import _ConvNd
 
-from compress.prune.importance import BATCH, IMAGES
+from compress.prune.importance import slopes_for
 from compress.recipe import StepError
 from spaces.tasks import Data
 
@@ -26,23 +27,17 @@ def prune_foreign(network: nn.Module, data: Data, ratio: float, multiple: int, i
 
     Raises: StepError: if there is nothing it can remove, or it does not understand the network. Cost: 1-2 s.
     """
-    try:
-        import torch_pruning
-    except ImportError as error:
-        raise StepError(EXTRA) from error
-    _refuse_what_hangs(network)
-    made = copy.deepcopy(network).eval()
+    library = _library()
     classes = len(data.classes)
-    heads = [m for m in made.modules() if isinstance(m, nn.Linear) or _puts_out(m, classes)]
-    kept = [*heads, *(m for m in made.modules() if isinstance(m, nn.MultiheadAttention))]
+    made = copy.deepcopy(network).eval()
     x = data.normalise(data.train.x[:2])
-    try:
-        pruner = torch_pruning.pruner.BasePruner(
+    with understood(network):
+        pruner = library.pruner.BasePruner(
             made,
             x,
-            importance=_importance(torch_pruning, importance),
+            importance=_importance(library, importance),
             pruning_ratio=ratio,
-            ignored_layers=kept,
+            ignored_layers=kept(made, classes),
             round_to=multiple,
             root_module_types=[nn.Conv2d],
             # Its defaults are dictionaries that all calls share.
@@ -51,22 +46,60 @@ def prune_foreign(network: nn.Module, data: Data, ratio: float, multiple: int, i
             num_heads={},
             channel_groups={},
         )
-        if importance == "taylor":
-            _leave_gradients(made, data)
+        for name, slope in (slopes_for(importance, made, data) or {}).items():
+            made.get_parameter(name).grad = slope  # where torch-pruning looks for either kind
         pruner.step()
         made.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            logits = made(x)
-    except Exception as error:  # whatever a user's network makes of it
-        first = (str(error).splitlines() or [""])[0][:200]
-        raise StepError(f"torch-pruning does not understand this network: {type(error).__name__}: {first}") from error
-    if not isinstance(logits, Tensor) or logits.shape != (len(x), classes):
-        raise StepError("torch-pruning removed classes: the last layer is one it does not know as such.")
+        check_answers(made, x, classes)
     if _numbers(made) >= _numbers(network):
         raise StepError(
             f"a ratio of {ratio} removes nothing from this network. Raise `ratio`, or lower `multiple` ({multiple})."
         )
     return made
+
+
+def _library() -> Any:
+    try:
+        import torch_pruning
+    except ImportError as error:
+        raise StepError(EXTRA) from error
+    return torch_pruning
+
+
+def graph(network: nn.Module, x: Tensor) -> Any:
+    """torch-pruning's dependency graph. Pruning it changes the network in place."""
+    return _library().DependencyGraph().build_dependency(network.eval(), example_inputs=x)
+
+
+def kept(network: nn.Module, classes: int) -> list[nn.Module]:
+    """Layers whose outputs stay: linear ones, attention, and whatever may put out the classes."""
+    return [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, nn.Linear | nn.MultiheadAttention)
+        or (isinstance(layer, _ConvNd) and layer.out_channels == classes)
+    ]
+
+
+@contextlib.contextmanager
+def understood(network: nn.Module) -> Iterator[None]:
+    """Refuse what would hang, and turn whatever torch-pruning makes of a user's network into one StepError."""
+    _refuse_what_hangs(network)
+    try:
+        yield
+    except StepError:
+        raise
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0][:200]
+        raise StepError(f"torch-pruning does not understand this network: {type(error).__name__}: {first}") from error
+
+
+def check_answers(network: nn.Module, x: Tensor, classes: int) -> None:
+    """Raises StepError if the pruned network no longer tells the classes apart."""
+    with torch.no_grad():
+        logits = network(x)
+    if not isinstance(logits, Tensor) or logits.shape != (len(x), classes):
+        raise StepError("torch-pruning removed classes: the last layer is one it does not know as such.")
 
 
 def _refuse_what_hangs(network: nn.Module) -> None:
@@ -81,22 +114,13 @@ def _refuse_what_hangs(network: nn.Module) -> None:
             )
 
 
-def _puts_out(layer: nn.Module, classes: int) -> bool:
-    return isinstance(layer, _ConvNd) and layer.out_channels == classes
-
-
 def _importance(library: Any, kind: str) -> Any:
     known = library.pruner.importance
+    if kind == "hessian":
+        return known.GroupHessianImportance()
     if kind == "taylor":
         return known.GroupTaylorImportance()
     return known.BNScaleImportance() if kind == "bn" else known.GroupMagnitudeImportance(p=2)
-
-
-def _leave_gradients(network: nn.Module, data: Data) -> None:
-    """In `.grad`, where torch-pruning looks for them."""
-    images, labels = data.train.x[:IMAGES], data.train.y[:IMAGES]
-    for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True):
-        (cross_entropy(network(data.normalise(x)), y, reduction="sum") / len(images)).backward()
 
 
 def _numbers(network: nn.Module) -> int:

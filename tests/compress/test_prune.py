@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from compress.context import Context
 from compress.prune.channels import Prune, kept_units, prune
 from compress.prune.dimensions import Axis, Dimension, axes, dimensions, ordered, shortened
-from compress.prune.importance import gradients, importance
+from compress.prune.importance import importance, slopes_for
 from compress.recipe import StepError
 from compress.variant import Variant
 from spaces.architecture import Architecture, Stage
@@ -159,7 +159,7 @@ def test_the_step_gives_a_trained_smaller_network_and_leaves_the_first_alone(tmp
     assert all(torch.equal(state[name], tensor) for name, tensor in before.network.state_dict().items())
 
 
-@pytest.mark.parametrize("kind", ["taylor", "bn"])
+@pytest.mark.parametrize("kind", ["taylor", "bn", "hessian"])
 def test_other_importances_find_the_dead_channels_too(kind: str) -> None:
     """Hidden channels whose BatchNorm factor is zero neither weigh nor change the loss."""
     data, arch = toy_data(), arch_of(MBConv(expand=2))
@@ -172,13 +172,14 @@ def test_other_importances_find_the_dead_channels_too(kind: str) -> None:
         if axis.tensor.endswith((".weight", ".bias")) and tensors[axis.tensor].ndim == 1:
             tensors[axis.tensor][dead] = 0
     network.load_state_dict(tensors)
-    worth = importance(tensors, found, hidden.units, kind, gradients(network, data))
+    slopes = slopes_for(kind, network, data)
+    worth = importance(tensors, found, hidden.units, kind, slopes)
     alive = torch.ones(hidden.units, dtype=torch.bool)
     alive[dead] = False
     assert worth[dead].max() == 0 < worth[alive].sum()  # some living ones are never above zero on these images
     if kind == "bn":
         assert worth[alive].min() > 0
-    smaller, reordered = prune(arch, tensors, 0.5, kind=kind, slopes=gradients(network, data))
+    smaller, reordered = prune(arch, tensors, 0.5, kind=kind, slopes=slopes)
     if kind == "bn":
         torch.testing.assert_close(run(extract(reordered, smaller)), run(network), rtol=1e-5, atol=1e-5)
 
@@ -199,7 +200,8 @@ def test_what_cannot_be_pruned_says_why(tmp_path: Path) -> None:
         ("ratio", 1.5, r"`ratio` must be in \(0, 1\), got 1.5. Write 0.5 to halve the channels."),
         ("ratio", 0, "got 0"),
         ("ratio", 1, "got 1"),
-        ("importance", "hessian", "`importance` must be one of magnitude, taylor, bn, got 'hessian'"),
+        ("importance", "entropy", "`importance` must be one of magnitude, taylor, bn, hessian, got 'entropy'"),
+        ("latency", 1.0, r"`latency` must be in \(0, 1\), got 1.0. Write 0.5 for half of what it is now."),
         ("multiple", 0, "`multiple` must be positive, got 0"),
         ("epochs", 0, "`epochs` must be positive"),
     ],

@@ -15,10 +15,14 @@ import torch
 
 from compress.apply import file_of
 from compress.context import Context
+from compress.devices.simulated import Simulated
 from compress.evaluate import evaluate, evaluate_file
 from compress.export.session import graph_report, logits
+from compress.prune.channels import Prune
+from compress.prune.dimensions import dimensions
+from compress.prune.staircase import MeasureFiles, beside_first
 from compress.quantize import QUANTIZERS
-from compress.recipe import STEPS, Step
+from compress.recipe import STEPS, Step, StepError
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from spaces.architecture import Architecture
@@ -37,7 +41,7 @@ SMALL = {"epochs": 1, "images": 48, "check": 32, "agreement": 0.8, "multiple": 1
 
 
 def steps() -> list[Any]:
-    """Every registered step with settings for a small task; quantize once a quantizer."""
+    """Every registered step with settings for a small task; quantize once a quantizer, prune by ratio and latency."""
     found = []
     for name, make in STEPS.items():
         declared: Any = make
@@ -45,9 +49,20 @@ def steps() -> list[Any]:
         if name == "neural-compressor" and not find_spec("neural_compressor"):
             found.append(pytest.param(None, id=name, marks=pytest.mark.skip(reason="an extra of its own")))
             continue
-        variants = [{"kind": kind} for kind in QUANTIZERS.names()] if name == "quantize" else [{}]
-        found += [pytest.param(declared(**small, **more), id=more.get("kind", name)) for more in variants]
+        variants: list[dict[str, Any]] = [{}]
+        if name == "quantize":
+            variants = [{"kind": kind} for kind in QUANTIZERS.names()]
+        if name == "prune":
+            variants = [{}, {"latency": 0.9}]
+        found += [
+            pytest.param(declared(**small, **more), id="-".join(map(str, [name, *more.values()]))) for more in variants
+        ]
     return found
+
+
+def slow_arithmetic(folder: Path) -> MeasureFiles:
+    """A device on which toy networks cost what they compute."""
+    return beside_first(Simulated(macs_per_us=10), "slow", folder)
 
 
 @dataclass(frozen=True)
@@ -73,12 +88,17 @@ def start(kinds: tuple[str, ...]) -> Start:
 def test_a_step_gives_a_file_that_answers_and_that_a_resumed_study_makes_again(
     step: Step, start: Start, tmp_path: Path
 ) -> None:
+    assert isinstance(start.variant.arch, Architecture)
+    if isinstance(step, Prune) and not any(d.block >= 0 and d.units > 1 for d in dimensions(start.variant.arch)):
+        with pytest.raises(StepError, match="removes nothing from this network|nothing in this network"):
+            step(start.variant, Context(start.data, None, tmp_path, measure=slow_arithmetic(tmp_path)))
+        return
     before = {name: tensor.clone() for name, tensor in start.variant.network.state_dict().items()}
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
     with torch.random.fork_rng():
-        after = step(start.variant, Context(start.data, start.teacher, first))
+        after = step(start.variant, Context(start.data, start.teacher, first, measure=slow_arithmetic(tmp_path)))
     assert all(torch.equal(before[name], tensor) for name, tensor in start.variant.network.state_dict().items())
     assert not after.network.training and (after.precision == "int8") == (after.quantization is not None)
 

@@ -1,0 +1,51 @@
+"""The plan of a network of our blocks: its dimensions are the groups, its pieces the parts."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from compress.prune.dimensions import Dimension, axes, dimensions, ordered, shortened
+from compress.prune.importance import importance, slopes_for
+from compress.prune.parts import PlacedPiece
+from compress.prune.plan import Plan
+from spaces.architecture import Architecture
+from spaces.network import pieces, skeleton
+from spaces.tasks import Data
+from spaces.windows import extract
+
+
+def own_plan(arch: Architecture, network: nn.Module, data: Data, kind: str, width: bool) -> Plan:
+    """width: the stages' widths are groups too. kind: of importance. Cost: that of the importance."""
+    slopes = slopes_for(kind, network, data)
+    tensors = dict(network.state_dict())
+    groups = [d for d in dimensions(arch) if d.units > 1 and (width or d.block >= 0)]
+    worths = tuple(importance(tensors, axes(arch, d), d.units, kind, slopes, alike=False) for d in groups)
+
+    def parts(at: Mapping[int, int]) -> list[PlacedPiece]:
+        return placed(_shortened(arch, {groups[group]: units for group, units in at.items()}))
+
+    def cut(widths: Sequence[int]) -> tuple[Architecture, nn.Module]:
+        moved = tensors
+        for group, worth in zip(groups, worths, strict=True):
+            moved = ordered(moved, axes(arch, group), worth.argsort(descending=True))
+        smaller = _shortened(arch, dict(zip(groups, widths, strict=True)))
+        return smaller, extract(moved, smaller)
+
+    return Plan(worths, parts, cut)
+
+
+def _shortened(arch: Architecture, at: Mapping[Dimension, int]) -> Architecture:
+    for dimension, units in at.items():
+        arch = shortened(arch, dimension, units)
+    return arch
+
+
+def placed(arch: Architecture) -> list[PlacedPiece]:
+    """The pieces of a network with the shape of what reaches each. Cost: milliseconds, on the meta device."""
+    x: Tensor = torch.empty(1, *arch.input_shape, device="meta")
+    found = []
+    for _, piece in pieces(arch):
+        found.append(PlacedPiece(piece, tuple(x.shape[1:])))
+        x = skeleton(piece)(x)
+    return found

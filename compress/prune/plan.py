@@ -1,0 +1,23 @@
+"""What latency-aware pruning must know of a network, whether it is of our blocks or a user's own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from compress.foreign import Description
+from compress.prune.parts import Part
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Groups of coupled units that leave together, and what the network is at other widths.
+
+    worths: of each group, what every unit is worth, (units,), comparable between groups. parts: what of the network
+    costs time, with the groups of the mapping at these widths and all others whole; equally many in the same order for
+    any mapping. cut: the network with so many units in each group, the worthiest, not yet trained on.
+    """
+
+    worths: tuple[Tensor, ...]
+    parts: Callable[[Mapping[int, int]], Sequence[Part]]
+    cut: Callable[[Sequence[int]], tuple[Description, nn.Module]]

@@ -1,0 +1,171 @@
+"""Pruning to a latency: the choice of widths, and that what is proposed is as fast as was asked."""
+
+import itertools
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from compress.context import Context
+from compress.devices.simulated import Simulated
+from compress.foreign import counts_of, foreign_of
+from compress.prune import by_latency
+from compress.prune.channels import Prune
+from compress.prune.coupled import foreign_plan, measured_layers
+from compress.prune.knapsack import LEAST_SHARE, Costs, choose, losses_of
+from compress.prune.own import own_plan, placed
+from compress.prune.staircase import Staircase, beside_first
+from compress.recipe import StepError
+from compress.variant import Variant
+from spaces.architecture import Architecture
+from spaces.blocks import Attention, MBConv
+from tests.compress.test_foreign import residual
+from tests.compress.test_prune import arch_of, network_of, run
+from tests.toy_task import CLASSES, toy_data
+
+CHAIN = ((0,), (0, 1), (1, 2), (2,))  # groups of each part: layers between the groups before and after
+UNITS = 16
+
+
+class Joined(nn.Module):
+    """Two convolutions whose outputs are concatenated, and a linear layer that sees every pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(1, 6, 3, padding=1)
+        self.both, self.head = nn.Conv2d(14, 4, 3, 2, 1), nn.Linear(64, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.both(torch.cat([self.one(x), self.two(x)], 1).relu()).flatten(1))
+
+
+class Grouped(nn.Module):
+    """A grouped convolution, which is left whole with what it is coupled to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.grouped = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3, groups=2)
+        self.last, self.head = nn.Conv2d(8, 12, 1), nn.Linear(12, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.last(self.grouped(self.stem(x))).mean((2, 3)))
+
+
+def joined() -> nn.Module:
+    torch.manual_seed(0)
+    return Joined().eval()
+
+
+def chain(seed: int) -> tuple[list[Tensor], Costs]:
+    """Three groups of 16 units on a device that computes 2, 4 or 8 at once."""
+    draw = random.Random(seed)
+    worths = [torch.tensor([draw.random() ** 2 * scale for _ in range(UNITS)]) for scale in (0.3, 1.0, 3.0)]
+    parts_ms, stairs = tuple(draw.uniform(0.5, 2) for _ in CHAIN), {}
+    for part, group in ((part, group) for part, groups in enumerate(CHAIN) for group in groups):
+        lanes, widths = draw.choice((2, 4, 8)), tuple(range(1, UNITS + 1))
+        share = [0.1 + 0.9 * -(-width // lanes) * lanes / UNITS for width in widths]
+        stairs[part, group] = Staircase(widths, tuple(parts_ms[part] * each for each in share))
+    return worths, Costs(parts_ms, stairs)
+
+
+def test_what_is_lost_grows_with_every_unit_that_goes_the_least_first() -> None:
+    assert losses_of(torch.tensor([3.0, 1.0, 2.0])).tolist() == [6, 3, 1, 0]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_choice_fits_and_loses_hardly_more_than_the_best_of_all_choices(seed: int) -> None:
+    worths, costs = chain(seed)
+    budget_ms, losses = 0.5 * sum(costs.parts_ms), [losses_of(worth) for worth in worths]
+
+    def lost(widths: tuple[int, ...]) -> float:
+        return sum(float(loss[width]) for loss, width in zip(losses, widths, strict=True))
+
+    chosen = choose(worths, costs, budget_ms)
+    assert costs.total_ms(chosen) <= budget_ms
+    every = itertools.product(range(UNITS // LEAST_SHARE, UNITS + 1), repeat=3)
+    best = min(lost(widths) for widths in every if costs.total_ms(widths) <= budget_ms)
+    assert lost(chosen) - best <= 0.05 * sum(float(worth.sum()) for worth in worths)
+
+
+def test_only_edges_are_chosen_and_no_group_vanishes() -> None:
+    worths, costs = chain(0)
+    for budget_ms in (0.9, 0.6, 0.3, 0.0):
+        for group, width in enumerate(choose(worths, costs, budget_ms * sum(costs.parts_ms))):
+            assert width in costs.of_group(group).edges() and width >= UNITS / LEAST_SHARE
+    assert choose(worths, costs, 2 * sum(costs.parts_ms)) == (UNITS,) * 3
+
+
+@pytest.mark.parametrize(
+    "make", [residual, lambda _: joined(), lambda _: Grouped().eval()], ids=["add", "join", "groups"]
+)
+def test_the_layers_foreseen_are_those_of_the_network_that_is_cut(make: Any) -> None:
+    data, network = toy_data(), make(toy_data())
+    x = data.normalise(data.train.x[:2])
+    plan = foreign_plan(foreign_of(network, "net", data.input_shape, CLASSES), network, data, "hessian")
+    assert plan.worths
+    widths = [max(1, len(worth) // (2 + i)) for i, worth in enumerate(plan.worths)]
+    arch, made = plan.cut(widths)
+    assert list(plan.parts({})) == list(measured_layers(network, x).values())
+    assert list(plan.parts(dict(enumerate(widths)))) == list(measured_layers(made, x).values())
+    assert counts_of(arch).params == sum(p.numel() for p in made.parameters())
+
+
+def test_the_pieces_foreseen_are_those_of_the_network_that_is_cut() -> None:
+    arch = arch_of(MBConv(expand=2), Attention(heads=4, head_dim=8), width=24)
+    plan = own_plan(arch, network_of(arch), toy_data(), "hessian", width=True)
+    widths = [max(1, len(worth) // 2) for worth in plan.worths]
+    smaller, _ = plan.cut(widths)
+    assert isinstance(smaller, Architecture) and len(plan.worths) == 4
+    assert list(plan.parts(dict(enumerate(widths)))) == placed(smaller)
+
+
+@pytest.mark.parametrize("kind", ["magnitude", "taylor", "bn", "hessian"])
+def test_channels_that_do_nothing_are_those_that_go(kind: str) -> None:
+    data, network = toy_data(), joined()
+    dead = {"one": torch.arange(0, 8, 2), "two": torch.tensor([1, 2, 5])}
+    with torch.no_grad():
+        for name, channels in dead.items():
+            getattr(network, name).weight[channels] = 0
+            getattr(network, name).bias[channels] = 0
+            network.both.weight[:, channels + (8 if name == "two" else 0)] = 0  # type: ignore[union-attr,index,operator]
+    plan = foreign_plan(foreign_of(network, "net", data.input_shape, CLASSES), network, data, kind)
+    sizes = {8: 4, 6: 3, 4: 4}
+    _, made = plan.cut([sizes[len(worth)] for worth in plan.worths])
+    torch.testing.assert_close(run(made), run(network))
+    assert made.both.weight.shape == (4, 7, 3, 3)  # type: ignore[union-attr]
+
+
+def test_worth_by_hessian_compares_dimensions_and_worth_by_magnitude_does_not() -> None:
+    data, arch = toy_data(), arch_of(MBConv(expand=2), Attention(heads=4, head_dim=8))
+    network = network_of(arch)
+    means = {
+        kind: [float(worth.mean()) for worth in own_plan(arch, network, data, kind, width=False).worths]
+        for kind in ("magnitude", "hessian")
+    }
+    assert all(mean == pytest.approx(round(mean)) for mean in means["magnitude"]), "one for each tensor"
+    assert min(means["hessian"]) > 0 and max(means["hessian"]) > 1.5 * min(means["hessian"])
+
+
+@pytest.mark.parametrize("share", [0.8, 0.5])
+def test_what_is_proposed_takes_the_share_that_was_asked_for(share: float, tmp_path: Path) -> None:
+    """On a device that counts multiply-adds, so that every repetition says the same."""
+    data, network = toy_data(), residual(toy_data())
+    measure = beside_first(Simulated(macs_per_us=10), "slow", tmp_path)
+    before = Variant(foreign_of(network, "net", data.input_shape, CLASSES), network)
+    after = Prune(latency=share, epochs=1, batch=32)(before, Context(data, None, tmp_path, measure=measure))
+    was_ms, is_ms = by_latency.measured(network, [after.network], data, measure)
+    assert share * 0.8 <= is_ms / was_ms <= share * 1.02
+    assert not after.network.training and after.counts.params < before.counts.params
+
+
+def test_a_device_on_which_no_width_is_faster_refuses_the_step(tmp_path: Path) -> None:
+    data, arch = toy_data(), arch_of(MBConv(expand=2))
+    variant = Variant(arch, network_of(arch))
+    measure = beside_first(Simulated(macs_per_us=1e9, node_us=100), "flat", tmp_path)
+    with pytest.raises(StepError, match="no choice of widths is faster on the device: the best takes 1.00"):
+        Prune(latency=0.5)(variant, Context(data, None, tmp_path, measure=measure))
+    with pytest.raises(StepError, match="`latency` measures on a device, and there is none here"):
+        Prune(latency=0.5)(variant, Context(data, None, tmp_path))
