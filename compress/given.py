@@ -5,14 +5,16 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from compress.foreign import Foreign, foreign_of
+from compress.nni_space import ChoiceError, frozen, is_model_space
 from compress.onnx_file import OnnxFile, foreign_file
 from spaces.registry import nearest
 from spaces.tasks import Data
@@ -22,10 +24,11 @@ class GivenError(ValueError):
     """A model that cannot be loaded or does not fit the data; the message says what and what to write instead."""
 
 
-def load_given(source: str) -> nn.Module:
+def load_given(source: str, choose: Mapping[str, Any] = MappingProxyType({})) -> nn.Module:
     """The network that `source` names, float32 on the processor, in eval mode.
 
-    An attribute is an nn.Module, or is called without arguments and returns one. Raises: GivenError.
+    An attribute is an nn.Module, or is called without arguments and returns one. choose: which network, if it is a
+    model space of NNI. Raises: GivenError.
     """
     if source.endswith(".onnx"):
         if not Path(source).is_file():
@@ -42,10 +45,23 @@ def load_given(source: str) -> nn.Module:
             raise GivenError(f"{source} raised {type(error).__name__}: {error}") from error
     if not isinstance(network, nn.Module):
         raise GivenError(f"{source} is a {type(network).__name__}, not a torch.nn.Module or a function returning one.")
+    network = _chosen(network, source, choose)
     try:
         return copy.deepcopy(network).cpu().float().eval().requires_grad_(True)
     except Exception as error:
         raise GivenError(f"{source} cannot be copied: {type(error).__name__}: {error}") from error
+
+
+def _chosen(network: nn.Module, source: str, choose: Mapping[str, Any]) -> nn.Module:
+    """The network itself, or the one of a model space that was chosen."""
+    if not is_model_space(network):
+        if choose:
+            raise GivenError(f"{short_name(source)} is one network, there is nothing to `choose`. Leave it out.")
+        return network
+    try:
+        return frozen(network, choose, short_name(source))
+    except ChoiceError as error:
+        raise GivenError(str(error)) from error
 
 
 def describe_given(network: nn.Module, source: str, data: Data) -> Foreign:

@@ -31,6 +31,7 @@ def acts_on_file(step: Any) -> bool:
 STEPS: Registry[type[Step]] = Registry("step", "lathe.steps")
 
 import compress.distill.step  # noqa: E402  (these register themselves in STEPS)
+import compress.labels  # noqa: E402
 import compress.prune.channels  # noqa: E402
 import compress.quantize.neural_compressor  # noqa: E402
 import compress.quantize.qat  # noqa: E402

@@ -122,7 +122,7 @@ def compress_given(config: RecipeConfig, ledger: Ledger, watch: Watch) -> None:
 
 def _given(config: RecipeConfig, data: Data) -> Variant:
     try:
-        network = load_given(config.model)
+        network = load_given(config.model, config.choose)
         return Variant(describe_given(network, config.model, data), network)
     except (GivenError, ExportError) as error:
         raise ConfigError(f"error: {error}") from error
@@ -133,6 +133,8 @@ def _teacher(config: RecipeConfig, given: Variant, data: Data) -> tuple[nn.Modul
     if isinstance(given.network, OnnxFile):
         return None
     assert isinstance(given.arch, Foreign)
+    if not config.teacher and any(name == "train" for name, _ in config.steps):
+        return None  # what is trained here has nothing to teach before
     if not config.teacher:
         return given.network, given.arch
     name = short_name(config.teacher)
@@ -159,10 +161,12 @@ def _tell_start(job: Job, reference: Path) -> None:
     """Say so if the model seems to see other numbers than it was trained with."""
     accuracy = evaluate_file(reference, job.data.validation).accuracy
     commonest = float(job.data.validation.y.bincount().max()) / len(job.data.validation.y)
-    if accuracy < CHANCE * commonest:
+    is_trained_here = any(name == "train" for name, _ in job.config.steps)
+    if accuracy < CHANCE * commonest and not is_trained_here:
         message = (
             f"the model as given is right on {accuracy:.1%} of the validation images, little more than always saying "
-            f"the commonest class ({commonest:.1%}). Does `input: {{mean, std}}` say what it was trained with?"
+            f"the commonest class ({commonest:.1%}). Does `input: {{mean, std}}` say what it was trained with? "
+            "If it is not trained yet, begin with the step `train`."
         )
         job.event("accuracy", message, level="warning")
         job.watch.say(f"warning: {message}")

@@ -69,8 +69,12 @@ class NeuralCompressor:
 
 def _quantized(whole: nn.Module, images: torch.Tensor) -> torch.fx.GraphModule:
     """Its three calls: export, prepare, convert. Cost: 6 s for its import, 2-4 s a network."""
-    from neural_compressor.torch.export import export
-    from neural_compressor.torch.quantization import StaticQuantConfig, convert, prepare
+    from neural_compressor.torch.export import export  # pyright: ignore[reportMissingImports]
+    from neural_compressor.torch.quantization import (  # pyright: ignore[reportMissingImports]
+        StaticQuantConfig,
+        convert,
+        prepare,
+    )
 
     prepared = prepare(export(whole, (images[:1],)), StaticQuantConfig())
     for image in images.split(1):

@@ -14,6 +14,9 @@ def compress(
     model: Annotated[
         str, typer.Option("--model", help="my.onnx, module:attribute or file.py:attribute (default: the recipe's).")
     ] = "",
+    choose: Annotated[
+        list[str] | None, typer.Option("--choose", help="NAME=VALUE: which network of a model space of NNI.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="YAML file with the task, in place of the recipe's.")
     ] = None,
@@ -27,7 +30,7 @@ def compress(
     with explained():
         from search.config.recipe import read_recipe
 
-        config = read_recipe(recipe, model, data, device)
+        config = read_recipe(recipe, model, data, device, choose or ())
         run_study(config, db, quiet, as_json)
         if out is not None:
             from search.shipping.export import write_export

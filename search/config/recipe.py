@@ -1,7 +1,7 @@
 """recipe.yaml: what `search compress` is asked to do with a model of the user's, read like a space file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from search.config.fields import Reading, shown, suggestion
 from search.config.saved import saved_names
 from search.config.source import Source, read_source
 from search.config.study import Compress, read_compress, read_limits, read_name, read_task
+from search.config.yaml import scalar
 from search.errors import UsageError
 from spaces.tasks import Data, Task
 from spaces.tasks.data import DataError
 
-KEYS = ("study", "model", "task", "input", "teacher", "limits", "devices", "max_drop", "steps", "seed")
+KEYS = ("study", "model", "choose", "task", "input", "teacher", "limits", "devices", "max_drop", "steps", "seed")
 KEPT_OUT = ("objectives", "model_sha256")  # what the ledger keeps beside the file's own keys
 NOT_HERE = ("keep", "teacher_epochs")  # fields of `compress:` that are about a search
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
@@ -27,10 +28,12 @@ Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 @dataclass(frozen=True)
 class RecipeConfig:
     """A checked recipe. normalisation: (mean, std) that the model was trained with, in raw pixels; None: the training
-    part's. teacher: a model to distill from; "": the model itself. device: the name of the one that judges."""
+    part's. choose: which network of a model space of NNI. teacher: a model to distill from; "": the model itself, or
+    none where the recipe trains it. device: the name of the one that judges."""
 
     study: str
     model: str
+    choose: dict[str, Any]
     task: Task
     normalisation: Normalisation | None
     teacher: str
@@ -55,8 +58,11 @@ class RecipeConfig:
         return replace(data, mean=mean, std=std)
 
 
-def read_recipe(file: Path, model: str = "", data: Path | None = None, device: str = "") -> RecipeConfig:
-    """Read and check a recipe. Options replace what the file says: a model, a file with the task, a device.
+def read_recipe(
+    file: Path, model: str = "", data: Path | None = None, device: str = "", choose: Sequence[str] = ()
+) -> RecipeConfig:
+    """Read and check a recipe. Options replace what the file says: a model, a file with the task, a device, and
+    choices `name=value` of a model space.
 
     Raises: ConfigError with all that is wrong; UsageError if neither names a model or the device is unknown.
     """
@@ -77,6 +83,8 @@ def read_recipe(file: Path, model: str = "", data: Path | None = None, device: s
         tree["task"], _ = read_task(task_reading, given.tree.get("task", given.tree), data.resolve().parent, at)
         if task_reading.problems:
             raise given.error(tuple(task_reading.problems))
+    if choose:
+        tree["choose"] = {**(tree.get("choose") or {}), **_choices(choose)}
     if device:
         tree["devices"] = _judging(tree.get("devices"), device)
     if "model" not in tree:
@@ -107,6 +115,7 @@ def _read(reading: Reading, folder: Path) -> RecipeConfig:
             reading.scalar((key,), tree[key], str, f"`{key}`")
     task: Any
     task_tree, task = read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
+    choose = reading.mapping(("choose",), tree.get("choose"), "`choose`") or {}
     normalisation = _read_input(reading, tree.get("input"))
     named, devices, written_out = read_devices(reading, tree.get("devices"))
     limits = read_limits(reading, tree.get("limits"), named)
@@ -121,8 +130,8 @@ def _read(reading: Reading, folder: Path) -> RecipeConfig:
     if tree.get("devices"):
         tree = {**tree, "devices": written_out}
     return RecipeConfig(
-        name, tree["model"], task, normalisation, tree.get("teacher", ""), limits, devices, named[0], compress, steps,
-        seed, tree={**tree, "task": task_tree},
+        name, tree["model"], dict(choose), task, normalisation, tree.get("teacher", ""), limits, devices, named[0],
+        compress, steps, seed, tree={**tree, "task": task_tree},
     )  # fmt: skip
 
 
@@ -160,6 +169,17 @@ def _read_input(reading: Reading, value: Any) -> Normalisation | None:
             reading.wrong(path, f"`std` must be positive, got {numbers}", "write 1 to divide by nothing")
         found.append(tuple(numbers))
     return (found[0], found[1]) if len(reading.problems) == before else None
+
+
+def _choices(pairs: Sequence[str]) -> dict[str, Any]:
+    """`channels=16` as a label and a YAML value. Raises: UsageError."""
+    found = {}
+    for pair in pairs:
+        label, sign, text = pair.partition("=")
+        if not sign or not label or not text:
+            raise UsageError(f"--choose takes NAME=VALUE, got {pair!r}. For example --choose channels=16.")
+        found[label] = scalar(text)
+    return found
 
 
 def _judging(devices: Any, device: str) -> dict[str, Any]:
