@@ -1,6 +1,6 @@
 """Group-rational activation: a learnable ratio of polynomials, one pair of polynomials for each group of channels."""
 
 from kernels.rational.formula import IDENTITY, SILU, Coefficients
-from kernels.rational.reference import rational
+from kernels.rational.operation import rational
 
 __all__ = ["IDENTITY", "SILU", "Coefficients", "rational"]

@@ -1,4 +1,4 @@
-"""The group-rational activation in plain torch, with its analytic gradient."""
+"""The group-rational activation in plain torch, with its analytic gradient: what the Triton kernels must agree with."""
 
 from typing import Any
 
@@ -9,27 +9,48 @@ from kernels.rational.formula import DENOMINATOR_TERMS, NUMERATOR_TERMS
 
 
 def rational(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """y = P(x) / Q(x), with one P and one Q for each group of channels.
+    """y = P(x) / Q(x), differentiable; shapes and conventions as in `kernels.rational.rational`.
 
-    Args:
-        x: (N, C, ...), C divisible by the number of groups G; any float.
-        a: (G, 6) numerator coefficients, constant first.
-        b: (G, 4) denominator coefficients, linear first; only their absolute values count.
-    Returns: shape and dtype of x.
-    Raises: ValueError: if C is not a multiple of G.
     Cost: 9 multiply-adds and a division an element. With gradients on, the backward pass recomputes P and Q instead of
         keeping the 20 intermediates that autograd would.
-    Source: arXiv:2409.10594. Differs: the gradient of |x| at 0 is 0 (as autograd's; the published kernel has 1), that
-        of |b| at 0 is 1 (as the kernel's; autograd's 0 would keep a denominator that starts at zero there for ever).
     """
-    if x.shape[1] % a.shape[0]:
-        raise ValueError(
-            f"channels must be a multiple of the groups, got {x.shape[1]} channels and {a.shape[0]} groups."
-        )
     if torch.is_grad_enabled() and (x.requires_grad or a.requires_grad or b.requires_grad):
         return _Rational.apply(x, a, b)  # type: ignore[no-any-return]
     p, q = _polynomials(x, x.abs(), _per_channel(a, x), _per_channel(b.abs(), x))
-    return p / q
+    return _in(x.dtype, p / q)
+
+
+def forward(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """y alone, outside autograd."""
+    p, q = _polynomials(x, x.abs(), _per_channel(a, x), _per_channel(b.abs(), x))
+    return _in(x.dtype, p.div_(q))
+
+
+def backward(grad: Tensor, x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """dx = u (P' - y sgn(x) Q'), da_i = sum u x^i, db_j = -sgn(b_j) sum u y |x|^j, with u = grad / Q."""
+    absolute, columns_a, columns_b = x.abs(), _per_channel(a, x), _per_channel(b.abs(), x)
+    p, q = _polynomials(x, absolute, columns_a, columns_b)
+    dp, dq = _derivatives(x, absolute, columns_a, columns_b)
+    u = grad / q
+    uy = p.div_(q).mul_(u)
+    dx = dp.mul_(u).sub_(dq.mul_(uy).mul_(x.sign()))
+    da = [_group_sum(u, a.shape[0])]
+    for _ in range(NUMERATOR_TERMS - 1):
+        da.append(_group_sum(u.mul_(x), a.shape[0]))
+    db = [-_group_sum(uy.mul_(absolute), b.shape[0]) for _ in range(DENOMINATOR_TERMS)]
+    signed = torch.stack(db, 1) * torch.where(b < 0, -1.0, 1.0)
+    return _in(x.dtype, dx), _in(a.dtype, torch.stack(da, 1)), _in(b.dtype, signed)
+
+
+class _Rational(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(x, a, b)
+        return forward(x, a, b)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return backward(grads[0], *ctx.saved_tensors)
 
 
 def _per_channel(coefficients: Tensor, x: Tensor) -> list[Tensor]:
@@ -60,31 +81,11 @@ def _derivatives(x: Tensor, absolute: Tensor, a: list[Tensor], b: list[Tensor]) 
     return dp, dq
 
 
-class _Rational(torch.autograd.Function):
-    """dx = u (P' - y sgn(x) Q'), da_i = sum u x^i, db_j = -sgn(b_j) sum u y |x|^j, with u = grad / Q."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        ctx.save_for_backward(x, a, b)
-        p, q = _polynomials(x, x.abs(), _per_channel(a, x), _per_channel(b.abs(), x))
-        return p.div_(q)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, a, b = ctx.saved_tensors
-        absolute, columns_a, columns_b = x.abs(), _per_channel(a, x), _per_channel(b.abs(), x)
-        p, q = _polynomials(x, absolute, columns_a, columns_b)
-        dp, dq = _derivatives(x, absolute, columns_a, columns_b)
-        u = grads[0] / q
-        uy = p.div_(q).mul_(u)
-        dx = dp.mul_(u).sub_(dq.mul_(uy).mul_(x.sign()))
-        da = [_group_sum(u, a.shape[0])]
-        for _ in range(NUMERATOR_TERMS - 1):
-            da.append(_group_sum(u.mul_(x), a.shape[0]))
-        db = [-_group_sum(uy.mul_(absolute), b.shape[0]) for _ in range(DENOMINATOR_TERMS)]
-        return dx, torch.stack(da, 1), torch.stack(db, 1) * torch.where(b < 0, -1.0, 1.0)
-
-
 def _group_sum(x: Tensor, groups: int) -> Tensor:
     """(N, C, ...) -> (G,): the sum over all but the group."""
     return x.sum([d for d in range(x.ndim) if d != 1]).reshape(groups, -1).sum(1)
+
+
+def _in(dtype: torch.dtype, x: Tensor) -> Tensor:
+    """x in this type; no operator in an exported graph where it already is."""
+    return x if x.dtype == dtype else x.to(dtype)

@@ -78,7 +78,7 @@ def test_everything_imported_is_declared_in_pyproject() -> None:
         (name, str(file.relative_to(ROOT)))
         for file in modules()
         for name in imported(file) - known
-        if DISTRIBUTIONS.get(name, name).lower() not in declared() and name != "triton"  # comes with torch
+        if DISTRIBUTIONS.get(name, name).lower() not in declared()
     }
     assert not missing
 
