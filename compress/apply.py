@@ -15,17 +15,19 @@ from compress.export import ExportError
 from compress.export.normalised import exportable
 from compress.export.onnx import trace
 from compress.export.refill import refilled
-from compress.export.session import describe_fusion, graph_report
+from compress.export.session import describe_fusion, graph_report, logits
 from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
 from compress.onnx_file import OnnxFile, normalised_file
 from compress.quantize import QuantizeError
+from compress.quantize.agreement import Agreement, agreement
 from compress.recipe import Step, StepError, acts_on_file
 from compress.train import NonFiniteLoss
 from compress.variant import Variant
 from spaces.counts import Counts
 
 NOISE = 0.02  # two latencies closer than this are equal: measurements of fresh sessions differ by about as much
+COMPARED = 32  # validation images on which an int8 file is compared with what it should answer
 
 Measure = Callable[[Path], Measurement]
 
@@ -34,7 +36,8 @@ Measure = Callable[[Path], Measurement]
 class Findings:
     """What the file of a variant is worth: quality on the validation images, latency, bytes, and exact counts.
 
-    graph: of an int8 file, what its runtime makes of it (`graph_report`).
+    graph: of an int8 file, what its runtime makes of it (`graph_report`). agreement: of an int8 file, with the answers
+    that it should give.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class Findings:
     size_bytes: int
     counts: Counts
     graph: Mapping[str, int | float] | None = None
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,13 @@ def find(variant: Variant, context: Context, measure: Measure) -> Findings:
     """Export, evaluate through the file and measure it."""
     path = file_of(variant, context)
     quality = evaluate_file(path, context.data.validation)
-    graph = graph_report(path) if variant.quantization else None
-    return Findings(path, quality, measure(path), path.stat().st_size, variant.counts, graph)
+    graph = same = None
+    if variant.quantization:
+        graph = graph_report(path)
+        x = context.data.validation.x[:COMPARED].float().numpy()
+        expected = variant.quantization.expected(variant.network, context, path, x)
+        same = agreement(path, expected, logits(path, x))
+    return Findings(path, quality, measure(path), path.stat().st_size, variant.counts, graph, same)
 
 
 def apply(
@@ -195,9 +204,11 @@ def values_of(findings: Findings) -> dict[str, float]:
 
 
 def describe_change(before: Findings, after: Findings) -> str:
-    """Speed and size against what was there: "1.24x faster, 0.31x the size", and what an int8 file fuses."""
+    """Speed and size against what was there: "1.24x faster, 0.31x the size"; what an int8 file fuses, and how far its
+    answers are from what they should be."""
     speed = before.latency.value / after.latency.value
     pace = f"{speed:.2f}x faster" if speed > 1 else f"{1 / speed:.2f}x slower"
     pace = "as fast" if abs(speed - 1) < NOISE else pace
     fused = f", {describe_fusion(after.graph)}" if after.graph else ""
-    return f"{pace}, {after.size_bytes / before.size_bytes:.2f}x the size{fused}"
+    steps = f", answers within {after.agreement.steps:.2g} LSB of the simulation" if after.agreement else ""
+    return f"{pace}, {after.size_bytes / before.size_bytes:.2f}x the size{fused}{steps}"

@@ -21,6 +21,7 @@ class Context:
     quantization or None), with the network itself. graphs: exported graphs by architecture, to be filled with other
     weights. measure: latencies of files, comparable between calls, on the device that judges, for steps that ask it;
     None where there is no device. parts_ms: latencies of parts that were measured, see prune/staircase.py.
+    weights. simulations: int8 networks in torch, by the same keys as files.
     """
 
     data: Data
@@ -33,6 +34,7 @@ class Context:
     graphs: dict[str, Any] = field(default_factory=dict, compare=False)
     measure: Callable[[Sequence[Path]], Sequence[Measurement]] | None = None
     parts_ms: dict[Any, float] = field(default_factory=dict, compare=False)
+    simulations: dict[tuple[int, Any], tuple[nn.Module, Any]] = field(default_factory=dict, compare=False)
 
     def calibration(self, images: int, after: int = 0) -> np.ndarray:
         """(images, C, H, W) raw float32 pixels of the training part, the same ones for the same seed.

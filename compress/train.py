@@ -112,11 +112,15 @@ def fit(
     seed: int,
     progress: Progress | None = None,
     before_step: Callable[[], None] | None = None,
+    after_epoch: Callable[[int], None] | None = None,
+    epochs_done: int = 0,
 ) -> float:
     """Train `network` in place, recalibrate its BatchNorm, leave it in eval mode; returns the seconds it took.
 
     before_step is called before every step and may raise to stop; a measurement that waits for the machine is let in
-    between two steps. Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
+    between two steps. after_epoch gets the number of epochs done, to save what is there; a network of which
+    `epochs_done` are done is trained on with the same batches and rates, but its momentum starts anew.
+    Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
     """
     started = time.monotonic()
     keep_freed_memory()
@@ -125,7 +129,7 @@ def fit(
     steps = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))
     network.train()
     with shared("cpu") as let_measurers_in:
-        for epoch in range(training.epochs):
+        for epoch in range(epochs_done, training.epochs):
             for index, batch in enumerate(batches(data, training.batch, seed, epoch)):
                 done = progress_of(training, started, epoch + index / steps)
                 if done >= 1:
@@ -142,6 +146,8 @@ def fit(
                 optimizer.step()
                 if progress and index % 8 == 0:
                     progress(done, f"loss {value.item():.3f}")
+            if after_epoch:
+                after_epoch(epoch + 1)
             if progress_of(training, started, epoch + 1) >= 1:
                 break
         recalibrate(network, data.normalise(data.train.x[:IMAGES]))

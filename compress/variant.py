@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
 from torch import nn
 
 from compress.foreign import Description, counts_of
@@ -20,6 +21,10 @@ class Quantization(Protocol):
 
     def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
         """Write `path` from the network or from its exported float file, whichever is quantized; return it."""
+        ...
+
+    def expected(self, network: nn.Module, context: Context, path: Path, x: np.ndarray) -> np.ndarray:
+        """What that file should answer to `x`, (n, C, H, W) raw pixels: (n, classes), without the runtime's int8."""
         ...
 
 

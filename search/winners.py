@@ -183,8 +183,10 @@ class Chain:
     def _costs(self, findings: Findings, model: str) -> tuple[Measurement, ...]:
         counts = findings.counts
         fused = () if findings.graph is None else (exact("fused_share", findings.graph["fused_share"], "", model),)
+        same = () if findings.agreement is None else (exact("lsb_difference", findings.agreement.steps, "LSB", model),)
         return (
             *fused,
+            *same,
             replace(findings.latency, artifact=model),
             *(replace(self._measure_on(device, findings.path), artifact=model) for device in self.study.devices[1:]),
             exact("size_bytes", findings.size_bytes, "B", model),

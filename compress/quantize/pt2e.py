@@ -1,7 +1,7 @@
 """A network with int8 in it, in torch: to train with, and to write as the file that ONNX Runtime fuses.
 
 Through torchao's PT2E, with our quantizer. What torch computes here is what the file computes, but for the rounding of
-a number that lies between two integers: the same answer for 99.9 % of images and more.
+numbers that lie between two integers; `integers` computes those as the file does.
 """
 
 from __future__ import annotations

@@ -1,9 +1,13 @@
 """Quantization-aware training, with the teacher if there is one: the network learns to be right in int8."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,6 +17,9 @@ from compress.quantize import pt2e
 from compress.recipe import STEPS, StepError
 from compress.train import Training
 from compress.variant import Variant
+
+if TYPE_CHECKING:
+    from torch.fx import GraphModule
 
 
 @STEPS.register("qat")
@@ -64,7 +71,23 @@ class Qat:
 
     def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
         """The int8 file of the trained network, as `Quantization` asks for. Raises: QuantizeError, ExportError."""
-        data = context.data
-        calibration = torch.from_numpy(context.calibration(self.images))
-        graph = pt2e.simulated(network, (data.mean, data.std), calibration)
-        return pt2e.write_simulated(graph, data.input_shape, path)
+        return pt2e.write_simulated(self.simulated(network, context), context.data.input_shape, path)
+
+    def expected(self, network: nn.Module, context: Context, path: Path, x: np.ndarray) -> np.ndarray:
+        """The integers that the runtime should compute, computed by torch, as `Quantization` asks for."""
+        from compress.quantize.integers import as_the_runtime_computes
+
+        graph = as_the_runtime_computes(self.simulated(network, context))
+        with torch.no_grad():
+            return torch.cat([graph(image) for image in torch.from_numpy(x).float().split(1)]).numpy()
+
+    def simulated(self, network: nn.Module, context: Context) -> GraphModule:
+        """The int8 network as `pt2e.simulated` makes it, made once: the file and what is expected of it are then of the
+        same ranges of activations. Raises: QuantizeError."""
+        known = context.simulations.get((id(network), self))
+        if known is None:
+            data = context.data
+            calibration = torch.from_numpy(context.calibration(self.images))
+            known = network, pt2e.simulated(network, (data.mean, data.std), calibration)
+            context.simulations[id(network), self] = known
+        return known[1]

@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 from torch import nn
 
 from compress.context import Context
+from compress.export.session import logits
 from compress.quantize import QUANTIZERS
 from compress.recipe import STEPS, StepError
 from compress.variant import Variant
@@ -48,3 +50,7 @@ class Quantize:
     def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
         """The int8 file of the exported float file, as `Quantization` asks for. Raises: QuantizeError."""
         return QUANTIZERS.get(self.kind)(float_path, context, path, self)
+
+    def expected(self, network: nn.Module, context: Context, path: Path, x: np.ndarray) -> np.ndarray:
+        """The answers of the file's own graph in float arithmetic, as `Quantization` asks for. Raises: ExportError."""
+        return logits(path, x, rewritten=False)

@@ -1,8 +1,13 @@
-"""Two CIFAR-10 networks of plain torch layers for benchmarks, trained once and kept outside the repository."""
+"""Two CIFAR-10 networks of plain torch layers for benchmarks, trained once and kept outside the repository.
 
+python studies/benchmarks/cifar_networks.py --data FOLDER --network resnet --weights FILE
+"""
+
+import argparse
 import copy
 import hashlib
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from compress.evaluate import evaluate
 from compress.train import Training, fit, hard_labels
 from spaces.tasks import Data, Parquet
 
@@ -96,23 +102,59 @@ def load_cifar10(folder: Path) -> Data:
     return Parquet(files[0], files[1], validation=0.1, crop_pixels=4, flip=True).load()
 
 
-def trained(name: str, data: Data, epochs: int = 0) -> nn.Module:
-    """The network in eval mode, trained for `epochs` (0: as TRAININGS says); from the cache after the first call."""
+def trained(name: str, data: Data, epochs: int = 0, file: Path | None = None) -> nn.Module:
+    """The network in eval mode, trained for `epochs` (0: as TRAININGS says).
+
+    file: where its weights are or will be, written after every epoch, so that a killed training goes on where it was;
+    None: in the cache, by a name that says what they were made from. Weights of fewer epochs are trained on.
+    """
     training = replace(TRAININGS[name], epochs=epochs) if epochs else TRAININGS[name]
     made_from = repr((name, training, data.digest, NETWORKS[name]()))
-    file = CACHE / f"{name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}.safetensors"
+    file = file or CACHE / f"{name}-{hashlib.sha256(made_from.encode()).hexdigest()[:16]}.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = NETWORKS[name]()
-    if file.is_file():
-        network.load_state_dict(safetensors.torch.load_file(file))
-        return network.eval()
-    print(f"training {name}, {training.epochs} epochs", flush=True)
-    working = copy.deepcopy(network)
-    seconds = fit(Bfloat16(working), data, training, hard_labels(), seed=0)
-    network.load_state_dict({key: tensor.contiguous() for key, tensor in working.state_dict().items()})
-    print(f"trained {name} in {seconds:.0f} s", flush=True)
-    CACHE.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(network.state_dict(), file.with_suffix(".partial"))
-    os.replace(file.with_suffix(".partial"), file)
+    done = load(network, file) if file.is_file() else 0
+    if done < training.epochs:
+        print(f"training {name}, {training.epochs} epochs, {done} of them done", flush=True)
+        working = copy.deepcopy(network)
+
+        def keep(epochs_done: int) -> None:
+            network.load_state_dict({key: tensor.contiguous() for key, tensor in working.state_dict().items()})
+            save(network, file, epochs_done)
+            print(f"{name}: {epochs_done} epochs, validation {accuracy(network, data):.4f}", flush=True)
+
+        seconds = fit(Bfloat16(working), data, training, hard_labels(), seed=0, after_epoch=keep, epochs_done=done)
+        keep(training.epochs)  # with its BatchNorm recalibrated
+        print(f"trained {name} in {seconds:.0f} s", flush=True)
     return network.eval()
+
+
+def accuracy(network: nn.Module, data: Data) -> float:
+    """Of the validation part, 0 to 1; leaves the network in eval mode."""
+    return evaluate(network, data, data.validation).accuracy
+
+
+def save(network: nn.Module, file: Path, epochs: int) -> None:
+    """Write weights and the number of epochs they took; whoever reads the file sees the old or the new ones."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    safetensors.torch.save_file(network.state_dict(), partial, {"epochs": str(epochs)})
+    os.replace(partial, file)
+
+
+def load(network: nn.Module, file: Path) -> int:
+    """Read weights and return the number of epochs they took, as `save` noted it; without a note they are finished."""
+    network.load_state_dict(safetensors.torch.load_file(file))
+    with safetensors.safe_open(file, "pt") as opened:
+        return int((opened.metadata() or {}).get("epochs", sys.maxsize))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of cifar10-train.parquet and -test.parquet")
+    parser.add_argument("--network", choices=NETWORKS, required=True)
+    parser.add_argument("--epochs", type=int, default=0, help="0: ten")
+    parser.add_argument("--weights", type=Path, required=True, help="file to write after every epoch")
+    arguments = parser.parse_args()
+    trained(arguments.network, load_cifar10(arguments.data), arguments.epochs, arguments.weights)

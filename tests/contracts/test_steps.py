@@ -22,6 +22,8 @@ from compress.prune.channels import Prune
 from compress.prune.dimensions import dimensions
 from compress.prune.staircase import MeasureFiles, beside_first
 from compress.quantize import QUANTIZERS
+from compress.quantize.agreement import agreement
+from compress.quantize.qat import Qat
 from compress.recipe import STEPS, Step, StepError
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
@@ -113,6 +115,9 @@ def test_a_step_gives_a_file_that_answers_and_that_a_resumed_study_makes_again(
     else:
         assert (found.argmax(1) == expected.argmax(1)).mean() >= 0.85
         assert graph_report(path)["int8_nodes"] > 0
+    if isinstance(step, Qat):
+        simulated = step.expected(after.network, Context(start.data, None, first), path, x.numpy())
+        assert agreement(path, simulated, found).steps <= 1  # where all is fused 0
 
     tensors = safetensors.torch.load(safetensors.torch.save(after.network.state_dict()))
     assert isinstance(after.arch, Architecture)
