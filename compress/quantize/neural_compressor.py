@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 
 from compress.context import Context
 from compress.export.quiet import quiet
+from compress.export.session import logits
 from compress.quantize import QuantizeError
 from compress.recipe import STEPS, StepError
 from compress.variant import Variant
@@ -65,6 +67,10 @@ class NeuralCompressor:
                 "Write `quantize` or `qat` instead."
             ) from error
         return write_simulated(graph, data.input_shape, path)
+
+    def expected(self, network: nn.Module, context: Context, path: Path, x: np.ndarray) -> np.ndarray:
+        """The answers of the file's own graph in float arithmetic, as `Quantization` asks for. Raises: ExportError."""
+        return logits(path, x, rewritten=False)
 
 
 def _quantized(whole: nn.Module, images: torch.Tensor) -> torch.fx.GraphModule:
