@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CONVOLUTIONS = {"Conv", "FusedConv", "NhwcFusedConv"}, {"ConvInteger", "QLinearConv"}
 PRODUCTS = (
     {"FusedGemm", "FusedMatMul", "Gemm", "MatMul"},
-    {"DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearMatMul"},
+    {"DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "MatMulNBits", "QGemm", "QLinearMatMul"},
 )
 
 

@@ -27,5 +27,6 @@ class Quantizer(Protocol):
 QUANTIZERS: Registry[Quantizer] = Registry("quantizer", "lathe.quantizers")
 
 import compress.quantize.dynamic  # noqa: E402  (these register themselves in QUANTIZERS)
+import compress.quantize.int4  # noqa: E402
 import compress.quantize.mixed  # noqa: E402
 import compress.quantize.static  # noqa: E402, F401

@@ -14,6 +14,7 @@ from compress.export.screening import export_for_screening
 from compress.export.session import describe_fusion, graph_report, logits
 from compress.quantize import QuantizeError
 from compress.quantize.dynamic import dynamic
+from compress.quantize.int4 import int4_weights
 from compress.quantize.mixed import divergence, fewest, mixed
 from compress.quantize.static import static
 from compress.quantize.step import Quantize
@@ -49,6 +50,26 @@ def fragile(path: Path, to: Path) -> Path:
     scale(second.input[1], (slice(None), slice(1, None)), 1e4)
     onnx.save(model, to)
     return to
+
+
+def test_weights_of_four_bits_take_less_room_than_those_of_eight(context: Context, tmp_path: Path) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.Flatten(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
+    )
+    float_file = export_for_screening(network.eval(), NORMALISATION, INPUT_SHAPE, tmp_path / "float.onnx")
+    four = int4_weights(float_file, context, tmp_path / "four.onnx", Quantize("int4-weights"))
+    eight = dynamic(float_file, context, tmp_path / "eight.onnx", Quantize("int8-dynamic"))
+    report = graph_report(four)
+    assert (report["int8_products"], report["int8_convolutions"], report["convolutions"]) == (2, 0, 1)
+    assert four.stat().st_size < 0.75 * eight.stat().st_size < 0.25 * float_file.stat().st_size
+
+
+def test_a_network_without_products_has_no_weights_for_four_bits(context: Context, tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Conv2d(1, 10, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    float_file = export_for_screening(network, NORMALISATION, INPUT_SHAPE, tmp_path / "float.onnx")
+    with pytest.raises(QuantizeError, match="no product with stored weights.*Write kind: int8-static"):
+        int4_weights(float_file, context, tmp_path / "four.onnx", Quantize("int4-weights"))
+    assert not (tmp_path / "four.onnx").exists()
 
 
 def test_dynamic_quantizes_products_with_stored_weights_only(
