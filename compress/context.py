@@ -21,7 +21,7 @@ class Context:
     quantization or None), with the network itself. graphs: exported graphs by architecture, to be filled with other
     weights. measure: latencies of files, comparable between calls, on the device that judges, for steps that ask it;
     None where there is no device. parts_ms: latencies of parts that were measured, see prune/staircase.py.
-    weights. simulations: int8 networks in torch, by the same keys as files.
+    simulations: int8 networks in torch, by the same keys as files.
     """
 
     data: Data

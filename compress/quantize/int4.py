@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compress.quantize import QUANTIZERS, QuantizeError
 from compress.quantize.int8 import explained, prepare, write_stripped
@@ -37,7 +37,7 @@ def int4_weights(float_path: Path, context: Context, path: Path, settings: Quant
         config = DefaultWeightOnlyQuantConfig(
             BLOCK, is_symmetric=True, accuracy_level=IN_INT8, quant_format=quantization.QuantFormat.QOperator
         )
-        quantizer = MatMulNBitsQuantizer(model.model, algo_config=config)
+        quantizer: Any = MatMulNBitsQuantizer(model.model, algo_config=config)
         quantizer.process()
         quantized = quantizer.model.model
         if not any(node.op_type == "MatMulNBits" for node in quantized.graph.node):
