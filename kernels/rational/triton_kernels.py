@@ -3,8 +3,8 @@
 x is seen as (rows, groups, length): channels-last tensors with length = channels a group, contiguous ones with length =
 channels a group x positions. A tile is (CHUNKS, GROUPS, CHUNK) of it: a chunk is up to 8 neighbours in one group, so
 that loads are 128 bits wide and a division finds the row of 8 elements; several groups only where one is shorter than a
-cache line. Arithmetic is float32, whatever is loaded and stored. 1/Q is rsqrt(Q)^2, exact enough as Q >= 1, and 8
-instructions cheaper than a division. No atomics: each program stores partial sums, so results repeat bit for bit.
+cache line. Arithmetic is float32, whatever is loaded and stored. 1/Q is rsqrt(Q)^2, exact enough as Q >= 1, and 5
+to 7 instructions cheaper than a division. No atomics: each program stores partial sums, so results repeat bit for bit.
 """
 
 # pyright: reportMissingImports=false, reportGeneralTypeIssues=false
