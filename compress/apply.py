@@ -97,7 +97,7 @@ def _write_float(variant: Variant, context: Context, path: Path) -> Path:
     data = context.data
     if isinstance(variant.network, OnnxFile):
         return write_tidy(normalised_file(variant.network.path, (data.mean, data.std), data.input_shape), path)
-    whole = exportable(variant.network, (data.mean, data.std), data.input_shape[0])
+    whole = exportable(variant.network, (data.mean, data.std), data.input_shape)
     template = context.graphs.get(variant.arch.id)
     if template is None:
         template = context.graphs[variant.arch.id] = trace(whole, data.input_shape)
@@ -169,11 +169,11 @@ def judge(kept: Sequence[Findings], found: Findings, budget: Budget) -> tuple[st
     drop, low, high = accuracy_drop(best.quality, found.quality)
     about = f"accuracy {-drop:+.2f} points [{-high:+.2f}, {-low:+.2f}]"
     if drop > budget.max_drop:
-        sure = "" if low > budget.max_drop else f" ({found.quality.n} images leave it open)"
+        sure = "" if low > budget.max_drop else f" ({found.quality.n} examples leave it open)"
         return "rejected", f"{about} is below the budget of {-budget.max_drop:+g}{sure}; {change}"
     if any(beats(other, found) for other in kept):
         return "rejected", f"no more accurate, faster or smaller than what is there; {change}"
-    unsure = "" if high <= budget.max_drop else f" ({found.quality.n} images cannot exclude more than the budget)"
+    unsure = "" if high <= budget.max_drop else f" ({found.quality.n} examples cannot exclude more than the budget)"
     return "accepted", f"{about}{unsure}; {change}"
 
 

@@ -27,7 +27,7 @@ class Foreign:
     """
 
     source: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     classes: int
     shapes: Shapes
     counts: Counts
@@ -75,7 +75,7 @@ def counts_of(arch: Description) -> Counts:
     return arch.counts if isinstance(arch, Foreign) else count(arch)
 
 
-def foreign_of(network: nn.Module, source: str, input_shape: tuple[int, int, int], classes: int) -> Foreign:
+def foreign_of(network: nn.Module, source: str, input_shape: tuple[int, ...], classes: int) -> Foreign:
     """The description of a torch network; its MACs are counted on the meta device, or on the processor where its code
     makes tensors of its own there."""
     shapes = tuple(sorted((name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()))

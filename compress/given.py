@@ -84,7 +84,7 @@ def answers(network: nn.Module, name: str, data: Data) -> int:
     except Exception as error:
         first = (str(error).splitlines() or [""])[0][:200]
         raise GivenError(
-            f"{name} does not take images of shape {data.input_shape}: {type(error).__name__}: {first}"
+            f"{name} does not take examples of shape {data.input_shape}: {type(error).__name__}: {first}"
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
         found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__

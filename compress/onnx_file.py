@@ -35,7 +35,7 @@ class OnnxFile(nn.Module):
         return torch.cat(rows)
 
 
-def foreign_file(network: OnnxFile, name: str, input_shape: tuple[int, int, int], classes: int) -> Foreign:
+def foreign_file(network: OnnxFile, name: str, input_shape: tuple[int, ...], classes: int) -> Foreign:
     """The file's description. Raises: ExportError: if it cannot be read, or does not fit the data."""
     model = fixed_model(network.path, input_shape)
     given = _dims(model.graph.output[0])
@@ -45,7 +45,7 @@ def foreign_file(network: OnnxFile, name: str, input_shape: tuple[int, int, int]
     return Foreign(name, input_shape, classes, shapes, count_file(model))
 
 
-def fixed_model(path: Path, input_shape: tuple[int, int, int]) -> onnx.ModelProto:
+def fixed_model(path: Path, input_shape: tuple[int, ...]) -> onnx.ModelProto:
     """The model for one image of this shape. Raises: ExportError: if it is no model, or takes something else."""
     import onnx
     from onnxruntime.tools.onnx_model_utils import fix_output_shapes, make_input_shape_fixed
@@ -63,8 +63,8 @@ def fixed_model(path: Path, input_shape: tuple[int, int, int]) -> onnx.ModelProt
         )
     dims = _dims(inputs[0])
     wanted = [1, *input_shape]
-    if len(dims) != 4 or any(length not in (0, want) for length, want in zip(dims, wanted, strict=True)):
-        raise ExportError(f"{path} takes {dims} (0: any length), the data has images of shape {wanted}.")
+    if len(dims) != len(wanted) or any(length not in (0, want) for length, want in zip(dims, wanted, strict=True)):
+        raise ExportError(f"{path} takes {dims} (0: any length), the data has examples of shape {wanted}.")
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         raise ExportError(f"{path} does not take float32. Export the float network; Lathe quantizes it.")
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.graph.node):
@@ -74,13 +74,15 @@ def fixed_model(path: Path, input_shape: tuple[int, int, int]) -> onnx.ModelProt
     return model
 
 
-def normalised_file(path: Path, normalisation: Normalisation, input_shape: tuple[int, int, int]) -> onnx.ModelProto:
+def normalised_file(path: Path, normalisation: Normalisation, input_shape: tuple[int, ...]) -> onnx.ModelProto:
     """The model for one image with (pixel - mean) / std in front, so that it takes raw pixels. Raises: ExportError."""
     import numpy as np
     from onnx import helper, numpy_helper
 
     model = fixed_model(path, input_shape)
-    mean, std = (np.asarray(numbers, np.float64).reshape(1, -1, 1, 1) for numbers in normalisation)
+    mean, std = (
+        np.asarray(numbers, np.float64).reshape(1, -1, *[1] * (len(input_shape) - 1)) for numbers in normalisation
+    )
     if not mean.any() and (std == 1).all():
         return model
     graph = model.graph

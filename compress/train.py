@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from compress.augment import augment
 from compress.devices.lock import shared
 from compress.memory import keep_freed_memory
 from compress.recalibrate import IMAGES, recalibrate
@@ -17,7 +18,7 @@ from spaces.tasks import Data
 
 
 class Batch(NamedTuple):
-    """x: (N, C, H, W) normalised and augmented. y: (N,). rows: (N,), which training images they are."""
+    """x: (N, C, H, W) or (N, C, L), normalised and augmented. y: (N,). rows: (N,), which training examples they are."""
 
     x: Tensor
     y: Tensor
@@ -81,22 +82,6 @@ def batches(data: Data, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
     for start in range(0, len(order) - size + 1, size):
         rows = order[start : start + size]
         yield Batch(data.normalise(augment(data.train.x[rows], data, generator)), data.train.y[rows], rows)
-
-
-def augment(x: Tensor, data: Data, generator: torch.Generator) -> Tensor:
-    """Images shifted by up to `crop_pixels` (edges repeated) and mirrored with probability 1/2, as the data says."""
-    if data.flip:
-        mirrored = torch.rand(len(x), generator=generator) < 0.5
-        x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
-    p = data.crop_pixels
-    if p:
-        n, _, h, w = x.shape
-        padded = nn.functional.pad(x, (p, p, p, p), mode="replicate")
-        top, left = torch.randint(0, 2 * p + 1, (2, n), generator=generator)
-        rows = (top[:, None] + torch.arange(h))[:, None, :, None]
-        columns = (left[:, None] + torch.arange(w))[:, None, None, :]
-        x = padded[torch.arange(n)[:, None, None, None], torch.arange(x.shape[1])[None, :, None, None], rows, columns]
-    return x
 
 
 def hard_labels(smoothing: float = 0.0) -> Loss:

@@ -164,7 +164,7 @@ def _tell_start(job: Job, reference: Path) -> None:
     is_trained_here = any(name == "train" for name, _ in job.config.steps)
     if accuracy < CHANCE * commonest and not is_trained_here:
         message = (
-            f"the model as given is right on {accuracy:.1%} of the validation images, little more than always saying "
+            f"the model as given is right on {accuracy:.1%} of the validation examples, little more than always saying "
             f"the commonest class ({commonest:.1%}). Does `input: {{mean, std}}` say what it was trained with? "
             "If it is not trained yet, begin with the step `train`."
         )

@@ -37,10 +37,11 @@ def check_space(config: StudyConfig) -> str:
     weight_bytes = 1 if any(name == "quantize" for name, _ in config.steps) else 4
     feasible_sample(space, limits, weight_bytes, rng)
     inside = sum(not excess(exact_values(c, weight_bytes), limits) for c in counts)
+    kind = "images" if space.dims == 2 else "series"
     lines = [
         f"study       {config.study}",
         f"data        {len(data.train.y):,} to train, {len(data.validation.y):,} to validate, "
-        f"{len(data.classes)} classes, images {'x'.join(map(str, data.input_shape))}",
+        f"{len(data.classes)} classes, {kind} {'x'.join(map(str, data.input_shape))}",
         f"space       {size(space):.2e} architectures",
         f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
         f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",

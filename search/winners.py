@@ -234,7 +234,7 @@ def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
     if any(e.split == "test" for record in records for e in record.evaluations):
         return
     test = study.data.read_test()
-    study.event("test_read", f"read the {len(test.y)} test images once, for {len(records)} networks")
+    study.event("test_read", f"read the {len(test.y)} test examples once, for {len(records)} networks")
     for record in records:
         assert record.model is not None
         quality = evaluate_file(study.ledger.store.path(record.model), test)

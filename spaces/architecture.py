@@ -24,11 +24,12 @@ class Stage:
 class Architecture:
     """A chain: stem convolution, stages, global pooling and a linear head.
 
-    input_shape: (channels, height, width) of one image. Every network Lathe handles has one, a pruned network too
-    (then off the grid of its space), so a description and a safetensors file are enough to rebuild it.
+    input_shape: (channels, height, width) of one image, or (channels, length) of one series. Every network Lathe
+    handles has one, a pruned network too (then off the grid of its space), so a description and a safetensors file are
+    enough to rebuild it.
     """
 
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     classes: int
     stem_width: int
     stem_stride: int
@@ -38,6 +39,11 @@ class Architecture:
     def id(self) -> str:
         """sha256 (64 hex digits) of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def dims(self) -> int:
+        """Along how many axes the network convolves: 2 for images, 1 for series."""
+        return len(self.input_shape) - 1
 
     @property
     def depth(self) -> int:

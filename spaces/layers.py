@@ -152,9 +152,10 @@ def pointwise(inputs: int, outputs: int, *, bias: bool = False) -> nn.Conv2d:
 
 
 def convolution_of(weight: Tensor, bias: Tensor, groups: int = 1) -> nn.Conv2d:
-    """A convolution with this weight (outputs, inputs / groups, k, k) and bias, padded to keep the size."""
-    outputs, inputs, kernel, _ = weight.shape
-    layer = nn.Conv2d(inputs * groups, outputs, kernel, padding=kernel // 2, groups=groups, device="meta")
+    """A convolution with this weight (outputs, inputs / groups, rows, columns) and bias, padded to keep the size."""
+    outputs, inputs, rows, columns = weight.shape
+    padding = rows // 2, columns // 2
+    layer = nn.Conv2d(inputs * groups, outputs, (rows, columns), padding=padding, groups=groups, device="meta")
     layer.weight, layer.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
     return layer
 

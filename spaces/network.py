@@ -11,19 +11,23 @@ from spaces.architecture import Architecture
 from spaces.blocks import Block
 from spaces.blocks.block import key
 from spaces.enters import ENTERS
+from spaces.series import OneRow, for_series
 
 
 @dataclass(frozen=True)
 class Stem:
-    """3 x 3 convolution, BatchNorm, ReLU6."""
+    """3 x 3 convolution, BatchNorm, ReLU6. dims, here and below: 2 for images, 1 for series, see series.py."""
 
     inputs: int
     width: int
     stride: int
+    dims: int = 2
 
     def build(self) -> nn.Module:
-        convolution = nn.Conv2d(self.inputs, self.width, 3, self.stride, 1, bias=False)
-        return nn.Sequential(OrderedDict(conv=convolution, norm=nn.BatchNorm2d(self.width), act=nn.ReLU6()))
+        layers: OrderedDict[str, nn.Module] = OrderedDict(row=OneRow()) if self.dims == 1 else OrderedDict()
+        layers["conv"] = nn.Conv2d(self.inputs, self.width, 3, self.stride, 1, bias=False)
+        layers |= {"norm": nn.BatchNorm2d(self.width), "act": nn.ReLU6()}
+        return _fitted(nn.Sequential(layers), self.dims)
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,10 @@ class Enter:
     inputs: int
     width: int
     stride: int
+    dims: int = 2
 
     def build(self) -> nn.Module:
-        return ENTERS.get(self.kind)(self.inputs, self.width, self.stride)
+        return _fitted(ENTERS.get(self.kind)(self.inputs, self.width, self.stride), self.dims)
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,10 @@ class Placed:
 
     block: Block
     width: int
+    dims: int = 2
 
     def build(self) -> nn.Module:
-        return self.block.build(self.width)
+        return _fitted(self.block.build(self.width), self.dims)
 
 
 @dataclass(frozen=True)
@@ -73,18 +79,25 @@ class PooledLinear(nn.Module):
         return self.linear(x.mean((2, 3)))
 
 
+def _fitted(module: nn.Module, dims: int) -> nn.Module:
+    return for_series(module) if dims == 1 else module
+
+
 Piece = Stem | Enter | Placed | Head
 
 
 @lru_cache(maxsize=8192)
 def pieces(arch: Architecture) -> tuple[tuple[str, Piece], ...]:
     """The chain as (name, piece). A piece's name says position and kind, so equal names share weights in a supernet."""
-    chain: list[tuple[str, Piece]] = [("stem", Stem(arch.input_shape[0], arch.stem_width, arch.stem_stride))]
+    dims = arch.dims
+    chain: list[tuple[str, Piece]] = [("stem", Stem(arch.input_shape[0], arch.stem_width, arch.stem_stride, dims))]
     width = arch.stem_width
     for i, stage in enumerate(arch.stages):
-        chain.append((f"stage{i}_enter_{stage.enter}", Enter(stage.enter, width, stage.width, stage.stride)))
+        chain.append((f"stage{i}_enter_{stage.enter}", Enter(stage.enter, width, stage.width, stage.stride, dims)))
         width = stage.width
-        chain += [(f"stage{i}_block{j}_{key(block)}", Placed(block, width)) for j, block in enumerate(stage.blocks)]
+        chain += [
+            (f"stage{i}_block{j}_{key(block)}", Placed(block, width, dims)) for j, block in enumerate(stage.blocks)
+        ]
     chain.append(("head", Head(width, arch.classes)))
     return tuple(chain)
 

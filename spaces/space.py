@@ -36,13 +36,21 @@ class StageSpace:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """A space of chains. Widths and depths are chosen per stage, blocks per position."""
+    """A space of chains. Widths and depths are chosen per stage, blocks per position.
 
-    input_shape: tuple[int, int, int]
+    input_shape: (channels, height, width) of images, or (channels, length) of series: the same blocks, along time.
+    """
+
+    input_shape: tuple[int, ...]
     classes: int
     stem_width: tuple[int, ...]
     stem_stride: int
     stages: tuple[StageSpace, ...]
+
+    @property
+    def dims(self) -> int:
+        """2 for images, 1 for series."""
+        return len(self.input_shape) - 1
 
 
 def decide(space: SearchSpace, pick: Pick) -> Architecture:

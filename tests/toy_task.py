@@ -8,15 +8,24 @@ CLASSES = 4
 
 
 def toy_data(
-    seed: int = 0, train: int = 128, channels: int = 1, noise: float = 2.0, crop_pixels: int = 0, flip: bool = False
+    seed: int = 0,
+    train: int = 128,
+    channels: int = 1,
+    noise: float = 2.0,
+    crop_pixels: int = 0,
+    flip: bool = False,
+    size: tuple[int, ...] = (8, 8),
 ) -> Data:
-    """8 x 8 images, raw values around 8; `train` of them to learn from, 64 to validate and 64 to test on."""
+    """8 x 8 images, raw values around 8; `train` of them to learn from, 64 to validate and 64 to test on.
+
+    size: (length,) makes them series.
+    """
     generator = torch.Generator().manual_seed(seed)
-    pictures = 8 + 4 * torch.randn(CLASSES, channels, 8, 8, generator=generator)
+    pictures = 8 + 4 * torch.randn(CLASSES, channels, *size, generator=generator)
 
     def split(n: int) -> Split:
         y = torch.randint(0, CLASSES, (n,), generator=generator)
-        return Split(pictures[y] + noise * torch.randn(n, channels, 8, 8, generator=generator), y)
+        return Split(pictures[y] + noise * torch.randn(n, channels, *size, generator=generator), y)
 
     test = split(64)
     names = tuple(f"picture {i}" for i in range(CLASSES))

@@ -103,7 +103,7 @@ def teacher_logits(teacher: nn.Module, data: Data) -> Callable[[Batch], Tensor]:
         with torch.no_grad():
             return teacher(x)
 
-    if data.crop_pixels or data.flip:
+    if data.is_augmented:
         return lambda batch: ask(batch.x)
     known = torch.cat([ask(data.normalise(part)) for part in data.train.x.split(256)])
     return lambda batch: known[batch.rows]

@@ -30,13 +30,13 @@ class Exporter:
     answer may be from torch's, as a part of the largest logit. Both functions raise ExportError.
     """
 
-    write: Callable[[nn.Module, Normalisation, tuple[int, int, int], Path], Path]
+    write: Callable[[nn.Module, Normalisation, tuple[int, ...], Path], Path]
     answers: Callable[[Path, np.ndarray], np.ndarray]
     suffix: str
     tolerance: float
 
     def __call__(
-        self, network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, int, int], path: Path
+        self, network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path
     ) -> Path:
         """`write`."""
         return self.write(network, normalisation, input_shape, path)

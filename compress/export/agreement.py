@@ -27,7 +27,7 @@ def agreement(
     """Compare the file's answers to `x`, (N, C, H, W) raw pixels, with torch's. Raises: ExportError: if they differ by
     more than the format's tolerance, or the file does not run."""
     with torch.no_grad():
-        expected = exportable(network, normalisation, x.shape[1])(torch.from_numpy(x).float()).numpy()
+        expected = exportable(network, normalisation, x.shape[1:])(torch.from_numpy(x).float()).numpy()
     found = exporter.answers(path, x)
     difference = float(np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1e-12))
     if not difference <= exporter.tolerance:  # a NaN is no agreement

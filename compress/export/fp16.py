@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def export_fp16(
-    network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, int, int], path: Path
-) -> Path:
+def export_fp16(network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path) -> Path:
     """Write `network` in float16; input and output stay float32. Its contract is `Exporter`'s.
 
     On a processor it is no gain: most have no float16 arithmetic, so the runtime casts, which is slower than float32.
@@ -27,7 +25,7 @@ def export_fp16(
     from compress.export.normalised import exportable
     from compress.export.tidy import simplify, strip, write
 
-    model = strip(simplify(trace(exportable(network, normalisation, input_shape[0]), input_shape)))
+    model = strip(simplify(trace(exportable(network, normalisation, input_shape), input_shape)))
     try:
         with quiet():
             half = convert_float_to_float16(model, keep_io_types=True)

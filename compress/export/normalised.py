@@ -12,24 +12,28 @@ from spaces.merge import merge
 
 
 class Normalised(nn.Module):
-    """network(x * scale + shift): raw pixels (N, C, H, W) -> logits. One multiply and one add of constants."""
+    """network(x * scale + shift): raw (N, C, H, W) or (N, C, L) -> logits. One multiply and one add of constants.
+
+    axes: how many follow the channels, 2 for images and 1 for series.
+    """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
+    def __init__(self, network: nn.Module, normalisation: Normalisation, axes: int = 2) -> None:
         super().__init__()
-        mean, std = (torch.tensor(numbers, dtype=torch.float64).reshape(1, -1, 1, 1) for numbers in normalisation)
+        shape = (1, -1, *[1] * axes)
+        mean, std = (torch.tensor(numbers, dtype=torch.float64).reshape(shape) for numbers in normalisation)
         self.network = network
         self.register_buffer("scale", (1 / std).float())
         self.register_buffer("shift", (-mean / std).float())
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, classes)."""
+        """(N, C, H, W) or (N, C, L) -> (N, classes)."""
         return self.network(x * self.scale + self.shift)
 
 
-def exportable(network: nn.Module, normalisation: Normalisation, channels: int) -> Normalised:
+def exportable(network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...]) -> Normalised:
     """A copy of `network` in eval mode and float32 behind its normalisation, with every layer in its simplest form.
 
     BatchNorm is folded into the convolution before it and a layer that has a `for_export` is replaced by that: the
@@ -37,11 +41,12 @@ def exportable(network: nn.Module, normalisation: Normalisation, channels: int) 
     Raises: ExportError: if the normalisation does not fit.
     """
     mean, std = normalisation
+    channels, *axes = input_shape
     if not len(mean) == len(std) == channels:
         raise ExportError(f"the normalisation needs {channels} means and stds, got {len(mean)} and {len(std)}.")
     if min(std) <= 0:
         raise ExportError(f"every std must be positive, got {min(std)}. Use 1.0 for a constant channel.")
-    whole = Normalised(merge(copy.deepcopy(network).eval()), normalisation).eval().float()
+    whole = Normalised(merge(copy.deepcopy(network).eval()), normalisation, len(axes)).eval().float()
     simplify_layers(whole)
     return whole.requires_grad_(False)
 

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 OPSET = 20
 
 
-def export_onnx(
-    network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, int, int], path: Path
-) -> Path:
+def export_onnx(network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path) -> Path:
     """Write `network` as an ONNX file; its contract is `Exporter`'s.
 
     Raises: ExportError: with the operator that has no ONNX form, or the file that cannot be written.
@@ -30,13 +28,13 @@ def export_onnx(
     from compress.export.normalised import exportable
     from compress.export.tidy import write_tidy
 
-    return write_tidy(trace(exportable(network, normalisation, input_shape[0]), input_shape), path)
+    return write_tidy(trace(exportable(network, normalisation, input_shape), input_shape), path)
 
 
 EXPORTERS.register("onnx")(Exporter(export_onnx, logits, ".onnx", 1e-4))
 
 
-def trace(whole: nn.Module, input_shape: tuple[int, int, int]) -> onnx.ModelProto:
+def trace(whole: nn.Module, input_shape: tuple[int, ...]) -> onnx.ModelProto:
     """The graph of an `exportable` network before it is simplified: initializers carry the names of its tensors.
 
     Raises: ExportError. Cost: nearly all of an export's.

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
 
 
-def export_openvino(
-    network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, int, int], path: Path
-) -> Path:
+def export_openvino(network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path) -> Path:
     """Write `network` as `path` and its weights as a .bin of the same name; its contract is `Exporter`'s.
 
     Through the ONNX file, which OpenVINO reads itself; its converter for torch sends usage statistics.

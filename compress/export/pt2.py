@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 NAME = "network.pt2"  # the archive holds its own file's name: one name for all gives equal bytes
 
 
-def export_pt2(network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, int, int], path: Path) -> Path:
+def export_pt2(network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path) -> Path:
     """Write `network` as a torch.export archive; its contract is `Exporter`'s. Raises: ExportError. Cost: 1-2 s."""
     import torch
 
     from compress.export.normalised import exportable
 
-    whole = exportable(network, normalisation, input_shape[0])
+    whole = exportable(network, normalisation, input_shape)
     with tempfile.TemporaryDirectory(prefix=".lathe-", dir=path.parent) as folder:
         made = Path(folder) / NAME
         try:

@@ -17,7 +17,7 @@ EXPORTER = "torchscript"  # goes into a measurement's details["exporter"]
 
 
 def export_for_screening(
-    network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, int, int], path: Path
+    network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path
 ) -> Path:
     """Like the `onnx` exporter, several times faster, for screening only: never ship the file or report its numbers.
 
@@ -25,7 +25,7 @@ def export_for_screening(
     """
     from compress.export.normalised import exportable
 
-    return _export(exportable(network, normalisation, input_shape[0]), input_shape, path)
+    return _export(exportable(network, normalisation, input_shape), input_shape, path)
 
 
 def export_part(part: nn.Module, input_shape: tuple[int, ...], path: Path) -> Path:

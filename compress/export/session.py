@@ -60,7 +60,7 @@ def logits(path: Path, x: np.ndarray, rewritten: bool = True) -> np.ndarray:
     session = _open(path, options)
     given = session.get_inputs()[0]
     if list(x.shape[1:]) != list(given.shape[1:]):
-        raise ExportError(f"{path.name} takes images of shape {tuple(given.shape[1:])}, got {x.shape[1:]}.")
+        raise ExportError(f"{path.name} takes inputs of shape {tuple(given.shape[1:])}, got {x.shape[1:]}.")
     x = np.ascontiguousarray(x, dtype=np.float32)
     rows = [np.asarray(session.run(None, {given.name: x[i : i + 1]})[0]) for i in range(len(x))]
     width = session.get_outputs()[0].shape[-1]

@@ -131,10 +131,12 @@ def _quantized(prepared: Path, images: _Images, method: str, floating: list[str]
 
 
 def _check(calibration: np.ndarray, method: str) -> None:
-    if calibration.ndim != 4 or not len(calibration):
-        raise QuantizeError(f"calibration needs images of shape (n, C, H, W) with n >= 1, got {calibration.shape}.")
+    if calibration.ndim not in (3, 4) or not len(calibration):
+        raise QuantizeError(
+            f"calibration needs images (n, C, H, W) or series (n, C, L) with n >= 1, got {calibration.shape}."
+        )
     if not np.isfinite(calibration).all():
-        raise QuantizeError("a calibration image has a pixel that is not finite. Remove it from the training part.")
+        raise QuantizeError("a calibration example has a number that is not finite. Remove it from the training part.")
     if method not in _methods():
         raise QuantizeError(f"`method` must be one of {', '.join(_methods())}, got {method!r}.")
 

@@ -56,7 +56,7 @@ class NeuralCompressor:
 
         data = context.data
         images = torch.from_numpy(context.calibration(self.images))
-        whole = exportable(network, (data.mean, data.std), data.input_shape[0])
+        whole = exportable(network, (data.mean, data.std), data.input_shape)
         try:
             with quiet(), torch.no_grad():
                 graph = _quantized(whole, images)

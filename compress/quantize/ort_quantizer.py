@@ -34,7 +34,7 @@ ADDITIONS = {aten.add.Tensor, aten.add_.Tensor}
 PASSING = {
     aten.adaptive_avg_pool2d.default, aten.avg_pool2d.default, aten.dropout.default, aten.flatten.using_ints,
     aten.max_pool2d.default, aten.mean.dim, aten.permute.default, aten.reshape.default, aten.transpose.int,
-    aten.view.default,
+    aten.unsqueeze.default, aten.view.default,
 }  # fmt: skip
 ANNOTATION = "quantization_annotation"
 

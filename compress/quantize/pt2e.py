@@ -54,7 +54,7 @@ def simulated(network: nn.Module, normalisation: Normalisation, calibration: Ten
     """
     from compress.export.normalised import exportable
 
-    whole = exportable(network, normalisation, calibration.shape[1])
+    whole = exportable(network, normalisation, calibration.shape[1:])
     with quiet(), _explained(), torch.no_grad():
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
@@ -67,7 +67,7 @@ def simulated(network: nn.Module, normalisation: Normalisation, calibration: Ten
         return convert_pt2e(prepared)
 
 
-def write_simulated(graph: GraphModule, input_shape: tuple[int, int, int], path: Path) -> Path:
+def write_simulated(graph: GraphModule, input_shape: tuple[int, ...], path: Path) -> Path:
     """The ONNX file of a `simulated` network. Raises: ExportError. Cost: 3-5 s."""
     from compress.export.onnx import forget_operators, trace
     from compress.export.tidy import write_tidy

@@ -54,7 +54,7 @@ class RecipeConfig:
         mean, std = (tuple(numbers) * (channels if len(numbers) == 1 else 1) for numbers in self.normalisation)
         if not len(mean) == len(std) == channels:
             found = f"{len(mean)} means and {len(std)} stds"
-            raise DataError(f"`input` gives {found}, the images have {channels} channels. Give one number a channel.")
+            raise DataError(f"`input` gives {found}, the data has {channels} channels. Give one number a channel.")
         return replace(data, mean=mean, std=std)
 
 

@@ -6,9 +6,11 @@ import torch
 
 from search.config.fields import Reading, field_kinds, shown, suggestion
 from search.config.problems import Path
+from search.errors import ConfigError
 from spaces.blocks import BLOCKS
 from spaces.enters import ENTERS
-from spaces.space import BlockChoice, StageSpace, largest_blocks
+from spaces.network import Enter, Placed, skeleton
+from spaces.space import BlockChoice, SearchSpace, StageSpace, largest_blocks
 
 SPACE, STEM, STAGE = ("stem", "stages"), ("width", "stride"), ("depth", "width", "stride", "blocks", "enter")
 
@@ -120,6 +122,19 @@ def _check_widths(reading: Reading, path: Path, stage: StageSpace, listed: bool)
             except (ValueError, RuntimeError) as error:
                 reason = str(error).rstrip(".").partition("\n")[0]
                 reading.wrong(where, f"block {block.kind!r} cannot be built at width {width}: {reason}")
+
+
+def check_series(space: SearchSpace) -> None:
+    """Raises ConfigError if an enter or a block of a space of series has no form for them."""
+    for i, stage in enumerate(space.stages):
+        width = max(stage.width)
+        enter = Enter(stage.enter, width, width, stage.stride, space.dims)
+        for piece in (enter, *(Placed(block, width, space.dims) for block in largest_blocks(stage))):
+            try:
+                skeleton(piece)
+            except ValueError as error:
+                name = f"block {piece.block.kind!r}" if isinstance(piece, Placed) else f"enter {piece.kind!r}"
+                raise ConfigError(f"stage {i}, {name}: {error}") from error
 
 
 def _positive(reading: Reading, path: Path, value: Any, noun: str) -> tuple[int, ...]:

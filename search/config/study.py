@@ -14,7 +14,7 @@ from search.config.overrides import apply_overrides
 from search.config.problems import Path as KeyPath
 from search.config.saved import saved_names
 from search.config.source import read_source
-from search.config.space import read_space
+from search.config.space import check_series, read_space
 from search.config.supernet import read_supernet
 from search.objectives import Objective
 from search.samplers import SAMPLERS
@@ -93,8 +93,11 @@ class StudyConfig:
     tree: dict[str, Any]
 
     def space(self, data: Data) -> SearchSpace:
-        """The space for this data's images and classes."""
-        return SearchSpace(data.input_shape, len(data.classes), self.stem_width, self.stem_stride, self.stages)
+        """The space for this data's examples and classes. Raises: ConfigError: if a block has no form for series."""
+        space = SearchSpace(data.input_shape, len(data.classes), self.stem_width, self.stem_stride, self.stages)
+        if space.dims == 1:
+            check_series(space)
+        return space
 
 
 def read_config(file: Path, overrides: Sequence[str] = ()) -> StudyConfig:

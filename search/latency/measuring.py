@@ -123,7 +123,7 @@ def _export(arch: Architecture, exporter: str, path: Path, study: Study) -> Path
         network = build(arch).eval()
     if exporter == SCREENING:
         return export_for_screening(network, normalisation, study.data.input_shape, path)
-    whole = exportable(network, normalisation, study.data.input_shape[0])
+    whole = exportable(network, normalisation, study.data.input_shape)
     if arch.id not in study.graphs:
         study.graphs[arch.id] = trace(whole, study.data.input_shape)
     return write_tidy(study.graphs[arch.id], path)

@@ -40,7 +40,7 @@ def widths_of_space(space: SearchSpace, device: Device, name: str) -> list[Found
     """For each stage, one block of every kind it may hold, together, at every eighth width up to half as wide again as
     the widest it may be. Raises: DeviceError. Cost: 0.1-0.5 s for each kind at each width."""
     with _measuring(device, name) as measure:
-        return [_of_stage(i, stage, size, measure) for i, stage, size in _sized(space)]
+        return [_of_stage(i, stage, size, space.dims, measure) for i, stage, size in _sized(space)]
 
 
 @contextlib.contextmanager
@@ -53,18 +53,20 @@ def _measuring(device: Device, name: str) -> Iterator[MeasureFiles]:
 
 
 def _sized(space: SearchSpace) -> Iterator[tuple[int, StageSpace, tuple[int, ...]]]:
-    size = tuple(-(-length // space.stem_stride) for length in space.input_shape[1:])
+    size = tuple(-(-length // space.stem_stride) for length in (*[1] * (2 - space.dims), *space.input_shape[1:]))
     for i, stage in enumerate(space.stages):
         size = tuple(-(-length // stage.stride) for length in size)
         yield i, stage, size
 
 
-def _of_stage(index: int, stage: StageSpace, size: tuple[int, ...], measure: MeasureFiles) -> Found:
+def _of_stage(index: int, stage: StageSpace, size: tuple[int, ...], dims: int, measure: MeasureFiles) -> Found:
     blocks: list[Block] = [
         BLOCKS.get(choice.kind)(**{name: options[0] for name, options in choice.fields}) for choice in stage.blocks
     ]
     widths = list(range(STEP, max(stage.width) * 3 // 2 + 1, STEP))
-    parts: dict[int, list[Part]] = {w: [PlacedPiece(Placed(block, w), (w, *size)) for block in blocks] for w in widths}
+    parts: dict[int, list[Part]] = {
+        width: [PlacedPiece(Placed(block, width, dims), (width, *size)) for block in blocks] for width in widths
+    }
     found = measure_parts([part for row in parts.values() for part in row], measure, {})
     kinds = ", ".join(choice.kind for choice in stage.blocks)
     totals = tuple(sum(found[part] for part in row) for row in parts.values())

@@ -177,7 +177,7 @@ def _accuracy_text(
     gap, low, high = points
     unsure = ", too few to tell them apart" if low <= 0 <= high else ""
     return (
-        f"is right on {100 * ours.value:.1f} % of {ours.n} {split} images against {100 * theirs.value:.1f} %: "
+        f"is right on {100 * ours.value:.1f} % of {ours.n} {split} examples against {100 * theirs.value:.1f} %: "
         f"{gap:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}{unsure}"
     )
 

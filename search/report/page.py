@@ -105,7 +105,7 @@ def _headline(found: Sequence[Model], recorded: Recorded) -> str:
     tested = shipped.test_accuracy or shipped.accuracy
     split = "test" if shipped.test_accuracy else "validation"
     facts = [
-        ("accuracy", *_split(words.percent(tested)), f"of {tested.n} {split} images" if tested else ""),
+        ("accuracy", *_split(words.percent(tested)), f"of {tested.n} {split} examples" if tested else ""),
         *((words.title(name), *_split(words.latency(value)), "") for name, value in shipped.latencies.items()),
         ("file", words.size(shipped.size_bytes), "", f"{shipped.precision} ONNX"),
         ("parameters", words.count(shipped.params), "", f"{words.count(shipped.macs)} multiply-accumulates"),

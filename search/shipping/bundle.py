@@ -44,7 +44,7 @@ def write_bundle(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Fac
 
 
 def _write_test(folder: Path, models: Sequence[str], facts: Facts) -> dict[str, Any]:
-    """A few validation images, what each model answers, and how far another machine's answer may be from that.
+    """A few validation examples, what each model answers, and how far another machine's answer may be from that.
 
     The tolerance is measured: twice what the same file's answer changes when ONNX Runtime runs it without any rewrite
     (int8 then runs in float arithmetic), so it stands for other kernels, and is not too tight for int8.
@@ -70,7 +70,11 @@ def model_header(card: dict[str, Any]) -> str:
         f"    {{{quoted(name)}, {quoted(test['expected'])}, {test['tolerance']:.9g}f}},"
         for name, test in card["test"]["files"].items()
     ]
-    shape = ", ".join(map(str, card["preprocessing"]["shape"]))
+    given = card["preprocessing"]
+    shape = ", ".join(map(str, given["shape"]))
+    white = (
+        [f"constexpr float kWhite = {given['white']:.9g};  // raw value of a full pixel"] if "white" in given else []
+    )
     return "\n".join(
         [
             "// Constants of this bundle's models.",
@@ -83,9 +87,9 @@ def model_header(card: dict[str, Any]) -> str:
             "  const char* expected;",
             "  float tolerance;",
             "};",
-            f"constexpr int64_t kShape[3] = {{{shape}}};  // channels, height, width",
+            f"constexpr int64_t kShape[] = {{{shape}}};  // {given['layout']}",
             f"constexpr size_t kClasses = {len(labels)};",
-            f"constexpr float kWhite = {card['preprocessing']['white']:.9g};  // raw value of a full pixel",
+            *white,
             f"constexpr const char* kShipped = {quoted(card['shipped'])};",
             f"constexpr const char* kTestInput = {quoted(card['test']['input'])};",
             "constexpr const char* kLabels[] = {",

@@ -85,7 +85,7 @@ def _write_models(
         card["files"][target.name] = card_of(variant)
     card |= {
         "task": study.config["task"],
-        "input": "float32 raw pixels, (1, C, H, W); normalisation is inside the graph",
+        "input": f"float32 raw {_numbers(facts)}; normalisation is inside the graph",
     }
     if others:
         card |= {"formats": others}
@@ -94,18 +94,25 @@ def _write_models(
     write_json(folder / CARD, card)
 
 
+def _numbers(facts: Facts | None) -> str:
+    return "numbers, (1, C, L)" if facts is not None and facts.is_series else "pixels, (1, C, H, W)"
+
+
 def preprocessing_of(facts: Facts) -> dict[str, Any]:
-    """What a program must do to an image before the model sees it."""
-    channels = facts.images.shape[1]
-    return {
-        "shape": list(facts.images.shape[1:]),
+    """What a program must do to an image or a series before the model sees it."""
+    constants = {"shape": list(facts.images.shape[1:]), "mean": list(facts.mean), "std": list(facts.std)}
+    if facts.is_series:
+        return constants | {
+            "layout": "channels, steps",
+            "length": "longer series are cut, shorter ones filled with zeros, both at the end",
+            "normalisation": "inside the file: (number - mean) / std",
+        }
+    return constants | {
         "layout": "channels, height, width",
-        "colour": "RGB" if channels == 3 else "grey",
+        "colour": "RGB" if constants["shape"][0] == 3 else "grey",
         "resize": "bilinear",
         "white": facts.white,
         "normalisation": "inside the file: (pixel - mean) / std",
-        "mean": list(facts.mean),
-        "std": list(facts.std),
     }
 
 

@@ -11,9 +11,13 @@ from search.state.facts import Facts
 from search.state.recorded import DeviceSeen, Recorded
 from search.state.records import StudyRecord, VariantRecord
 
+EXAMPLES = {
+    "images": "python run.py image.png                                  # needs pillow too",
+    "series": "python run.py series.npy                                 # or .csv: a line a step, a column a channel",
+}
 RUNNING = """\
     python run.py                                            # needs onnxruntime and numpy; repeats the test input
-    python run.py image.png                                  # needs pillow too
+    {example}
     cmake -S cpp -B build && cmake --build build && build/run .
     sha256sum -c SHA256SUMS"""
 
@@ -26,7 +30,7 @@ def model_card(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Facts
         f"Shipped by Lathe {study.versions.get('lathe', '')} on {study.created_at:%Y-%m-%d}. The preferred file is "
         f"`{card['shipped']}`. Every number below was taken from the file itself, in its runtime.",
         "## Run it",
-        RUNNING,
+        RUNNING.format(example=EXAMPLES["series" if facts.is_series else "images"]),
         "## Files",
         _files(chosen, card),
         "## Input and output",
@@ -51,7 +55,7 @@ def _files(chosen: Sequence[VariantRecord], card: Mapping[str, Any]) -> str:
         cells = [
             f"`{name}`",
             words.percent(evaluation_of(variant.evaluations, "accuracy", "validation")),
-            f"{words.percent(test)} of {test.n} images" if test else "–",
+            f"{words.percent(test)} of {test.n} examples" if test else "–",
             *_costs(variant),
             variant.verdict + (f": {variant.reason}" if variant.reason else ""),
         ]
@@ -72,15 +76,19 @@ def _costs(variant: VariantRecord) -> list[str]:
 
 def _constants(facts: Facts, card: Mapping[str, Any]) -> str:
     given = card["preprocessing"]
-    c, h, w = given["shape"]
+    numbers = (
+        f"raw numbers, {given['layout']}; {given['length']}"
+        if facts.is_series
+        else f"{given['colour']} raw pixels from 0 to {given['white']:g}"
+    )
     labels = ", ".join(facts.classes[:20]) + (", ..." if len(facts.classes) > 20 else "")
     tolerances = "; ".join(f"`{name}`: {test['tolerance']:.2g}" for name, test in card["test"]["files"].items())
     return "\n".join(
         [
-            f"- Input: float32 (1, {c}, {h}, {w}), {given['colour']} raw pixels from 0 to {given['white']:g}.",
+            f"- Input: float32 ({', '.join(map(str, (1, *given['shape'])))}), {numbers}.",
             f"- Normalisation is inside the file: mean {_numbers(facts.mean)}, std {_numbers(facts.std)}.",
             f"- Output: float32 (1, {len(facts.classes)}) logits, the largest is the class. `labels.txt`: {labels}.",
-            f"- `test/` holds {len(facts.images)} validation images and the expected logits. Tolerance {tolerances} "
+            f"- `test/` holds {len(facts.images)} validation examples and the expected logits. Tolerance {tolerances} "
             "(twice what the answer changes when the runtime runs the file without its rewrites).",
         ]
     )
@@ -91,7 +99,7 @@ def _data(study: StudyRecord, facts: Facts) -> str:
         f"{key} {Path(value).name if key in ('path', 'test_path') else value}"
         for key, value in study.config["task"].items()
     )
-    counts = f"{facts.train:,} images to train, {facts.validation:,} to validate"
+    counts = f"{facts.train:,} examples to train, {facts.validation:,} to validate"
     return f"Task: {task}. {counts}. sha256 of the data: `{study.data_hash}`."
 
 
@@ -118,9 +126,9 @@ def _device(device: DeviceSeen) -> str:
 
 
 def _licences(facts: Facts) -> str:
-    data = facts.licence or "not stated by the source; ask whoever gave you the images"
+    data = facts.licence or "not stated by the source; ask whoever gave you the data"
     return (
-        f"- Images: {data}. The weights were made from them.\n"
+        f"- Data: {data}. The weights were made from them.\n"
         "- The code of this bundle: Apache-2.0.\n- ONNX Runtime, which runs it: MIT."
     )
 

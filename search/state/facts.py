@@ -15,10 +15,10 @@ SAMPLES = 8
 
 @dataclass(frozen=True)
 class Facts:
-    """Constants of the data, and a few validation images to try a file with.
+    """Constants of the data, and a few validation examples to try a file with.
 
-    images: (8, C, H, W) float32 raw pixels. labels: (8,). white: the raw value of a full pixel. train, validation: how
-    many images there are. licence: of the images, "" if unknown.
+    images: (8, C, H, W) float32 raw pixels, or series (8, C, L). labels: (8,). white: the raw value of a full pixel.
+    train, validation: how many examples there are. licence: of the examples, "" if unknown.
     """
 
     classes: tuple[str, ...]
@@ -30,6 +30,11 @@ class Facts:
     validation: int
     images: np.ndarray
     labels: np.ndarray
+
+    @property
+    def is_series(self) -> bool:
+        """Whether the examples are series and no images."""
+        return self.images.ndim == 3
 
     def to_bytes(self) -> bytes:
         """An .npz archive without pickles, equal bytes for equal facts."""
@@ -49,7 +54,7 @@ class Facts:
 
 
 def facts_of(data: Data) -> Facts:
-    """The facts of loaded data; the images are drawn from the validation part, the same ones every time."""
+    """The facts of loaded data; the examples are drawn from the validation part, the same ones every time."""
     rows = np.sort(np.random.default_rng(0).permutation(len(data.validation.y))[:SAMPLES])
     return Facts(
         classes=data.classes,

@@ -81,10 +81,9 @@ class ParallelKernels(nn.Module):
         branches: Any = self.branches.values()
         for convolution, norm in branches:
             scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-            kernels.append(spread(convolution.weight * scale[:, None, None, None], convolution.dilation[0]))
+            kernels.append(spread(convolution.weight * scale[:, None, None, None], convolution.dilation[1]))
             biases.append(norm.bias - norm.running_mean * scale)
-        widest = kernels[0].shape[-1]
-        padded = [pad(kernel, [(widest - kernel.shape[-1]) // 2] * 4) for kernel in kernels]
+        padded = [pad(kernel, centred(kernel, kernels[0])) for kernel in kernels]
         return convolution_of(torch.stack(padded).sum(0), torch.stack(biases).sum(0), groups=len(biases[0]))
 
 
@@ -99,8 +98,13 @@ def span(kernel: int, dilation: int) -> int:
 
 
 def spread(kernel: Tensor, dilation: int) -> Tensor:
-    """(C, 1, k, k) -> (C, 1, span, span): zeros between the taps."""
-    size = span(kernel.shape[-1], dilation)
-    whole = kernel.new_zeros(*kernel.shape[:2], size, size)
+    """(C, 1, k, k) -> (C, 1, span, span): zeros between the taps. One row stays one."""
+    whole = kernel.new_zeros(*kernel.shape[:2], *(span(taps, dilation) for taps in kernel.shape[2:]))
     whole[:, :, ::dilation, ::dilation] = kernel
     return whole
+
+
+def centred(kernel: Tensor, largest: Tensor) -> list[int]:
+    """How much `pad` adds left, right, above and below, for a kernel in the middle of the largest."""
+    above, left = ((full - part) // 2 for full, part in zip(largest.shape[2:], kernel.shape[2:], strict=True))
+    return [left, left, above, above]

@@ -3,5 +3,6 @@
 from spaces.tasks.data import TASKS, Data, Split, Task
 from spaces.tasks.digits import Digits
 from spaces.tasks.parquet import Parquet
+from spaces.tasks.series import Series
 
-__all__ = ["TASKS", "Data", "Digits", "Parquet", "Split", "Task"]
+__all__ = ["TASKS", "Data", "Digits", "Parquet", "Series", "Split", "Task"]

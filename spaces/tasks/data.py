@@ -1,4 +1,4 @@
-"""Images and labels, split once by a seed, with the constants that every network of a study shares."""
+"""Images or series with labels, split once by a seed, with the constants that every network of a study shares."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from spaces.registry import Registry
 
 
 class DataError(ValueError):
-    """A data source that cannot be read as images with labels; the message says what and where."""
+    """A data source that cannot be read as examples with labels; the message says what and where."""
 
 
 class Split(NamedTuple):
-    """x: (N, C, H, W) float32, raw pixels as they come from the sensor. y: (N,) int64."""
+    """x: (N, C, H, W) images or (N, C, L) series, float32, raw as they come from the sensor. y: (N,) int64."""
 
     x: Tensor
     y: Tensor
@@ -28,9 +28,10 @@ class Data:
     """A loaded task.
 
     `read_test` is called for final numbers only. mean, std: per channel, of the training part, in raw units; exported
-    files carry them. digest: sha256 of every split's bytes and of the class names. crop_pixels, flip: augmentation in
-    training (random shift by up to so many pixels, random mirror image). white: the raw value of a full pixel (black is
-    0). licence: of the images, "" where the source does not say.
+    files carry them. digest: sha256 of every split's bytes and of the class names. crop_pixels, flip, noise: what
+    training varies (random shift by up to so many pixels or time steps, random mirror image; and for series noise of
+    that part of a channel's std). white: the raw value of a full pixel (black is 0). licence: of the examples, ""
+    where the source does not say.
     """
 
     train: Split
@@ -44,21 +45,28 @@ class Data:
     flip: bool = False
     white: float = 255.0
     licence: str = ""
+    noise: float = 0.0
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        c, h, w = self.train.x.shape[1:]
-        return c, h, w
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of one image, or (channels, length) of one series."""
+        return tuple(self.train.x.shape[1:])
+
+    @property
+    def is_augmented(self) -> bool:
+        """Whether training sees an example differently each time."""
+        return bool(self.crop_pixels or self.flip or self.noise)
 
     def normalise(self, x: Tensor) -> Tensor:
-        """Raw pixels -> zero mean and unit variance per channel, (N, C, H, W) float32.
+        """Raw numbers -> zero mean and unit variance per channel, float32 of the same shape.
 
         In channels_last order, which every layer then keeps: it halves a training step on CPU, where the weight
         gradient of a depthwise convolution is 3 times slower in the default order.
         """
-        shape = (1, -1, 1, 1)
+        shape = (1, -1, *[1] * (x.ndim - 2))
         normal = (x.float() - torch.tensor(self.mean).reshape(shape)) / torch.tensor(self.std).reshape(shape)
+        if x.ndim == 3:
+            return normal.transpose(1, 2).contiguous().transpose(1, 2)
         return normal.to(memory_format=torch.channels_last)  # `contiguous` keeps a single channel as it is
 
 
@@ -94,13 +102,17 @@ def make_data(
     flip: bool = False,
     white: float = 255.0,
     licence: str = "",
+    noise: float = 0.0,
 ) -> Data:
     """Data with the training part's statistics and a digest of what was read. `source` stands for the test part."""
-    pixels = train.x.float()
+    numbers = train.x.float()
+    axes = (0, *range(2, numbers.ndim))
     digest = hashlib.sha256(repr((classes, source, crop_pixels, flip)).encode())
     for split in (train, validation):
         digest.update(split.x.contiguous().numpy().tobytes())
         digest.update(split.y.numpy().tobytes())
-    mean = tuple(pixels.mean((0, 2, 3)).tolist())
-    std = tuple(pixels.std((0, 2, 3)).clamp_min(1e-6).tolist())
-    return Data(train, validation, read_test, classes, mean, std, digest.hexdigest(), crop_pixels, flip, white, licence)
+    mean = tuple(numbers.mean(axes).tolist())
+    std = tuple(numbers.std(axes).clamp_min(1e-6).tolist())
+    return Data(
+        train, validation, read_test, classes, mean, std, digest.hexdigest(), crop_pixels, flip, white, licence, noise
+    )

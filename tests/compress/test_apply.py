@@ -69,9 +69,9 @@ def test_a_drop_beyond_the_budget_rejects_however_fast_the_file_is() -> None:
 
 def test_a_drop_that_the_images_cannot_tell_from_the_budget_says_so() -> None:
     inside = verdict(findings(right=377, latency_ms=0.5))  # -0.75 points, but its interval reaches beyond -1
-    assert inside.startswith("accepted") and f"{IMAGES} images cannot exclude" in inside
+    assert inside.startswith("accepted") and f"{IMAGES} examples cannot exclude" in inside
     outside = verdict(findings(right=374, latency_ms=0.5))  # -1.5 points, and its interval holds -1
-    assert outside.startswith("rejected") and f"{IMAGES} images leave it open" in outside
+    assert outside.startswith("rejected") and f"{IMAGES} examples leave it open" in outside
     assert "images" not in verdict(findings(right=380, latency_ms=0.5)) + verdict(findings(right=300, latency_ms=0.5))
 
 

@@ -33,9 +33,9 @@ def network(seed: int, arch: Architecture = ALL_KINDS) -> nn.Module:
 
 
 def test_a_refilled_graph_gives_the_bytes_of_an_export_from_scratch(tmp_path: Path) -> None:
-    template = trace(exportable(network(0), NORMALISATION, 1), SHAPE)
+    template = trace(exportable(network(0), NORMALISATION, SHAPE), SHAPE)
     other = network(random.Random(0).randrange(1, 1000))
-    filled = write_tidy(refilled(template, exportable(other, NORMALISATION, 1)), tmp_path / "filled.onnx")
+    filled = write_tidy(refilled(template, exportable(other, NORMALISATION, SHAPE)), tmp_path / "filled.onnx")
     fresh = EXPORTERS.get("onnx")(other, NORMALISATION, SHAPE, tmp_path / "fresh.onnx")
     first = write_tidy(template, tmp_path / "first.onnx")
     assert filled.read_bytes() == fresh.read_bytes()
@@ -43,7 +43,7 @@ def test_a_refilled_graph_gives_the_bytes_of_an_export_from_scratch(tmp_path: Pa
 
 
 def test_another_architecture_is_refused() -> None:
-    template = trace(exportable(network(0), NORMALISATION, 1), SHAPE)
+    template = trace(exportable(network(0), NORMALISATION, SHAPE), SHAPE)
     wider = Architecture(SHAPE, 3, 8, 1, (Stage(24, 2, ALL_KINDS.stages[0].blocks),))
     with pytest.raises(ExportError, match="on its own"):
-        refilled(template, exportable(network(0, wider), NORMALISATION, 1))
+        refilled(template, exportable(network(0, wider), NORMALISATION, SHAPE))

@@ -22,7 +22,7 @@ def test_images_are_answered_one_by_one_and_in_order(onnx_files: dict[str, Path]
 
 
 def test_images_of_another_shape_are_refused(onnx_files: dict[str, Path]) -> None:
-    with pytest.raises(ExportError, match=r"takes images of shape \(1, 8, 8\), got \(3, 8, 8\)"):
+    with pytest.raises(ExportError, match=r"takes inputs of shape \(1, 8, 8\), got \(3, 8, 8\)"):
         logits(onnx_files["plain"], np.zeros((2, 3, 8, 8), np.float32))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spaces.blocks import BLOCKS
+from tests.contracts.small_spaces import INPUT, SERIES
 
 PAGE = Path(__file__).parents[2] / "docs/blocks.md"
 EXAMPLE, ALL = "docs/blocks.md", "all in one space"
@@ -27,6 +28,15 @@ def kinds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             del BLOCKS._entries[name]
     else:
         yield (request.param,)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(INPUT, id="images"), pytest.param(SERIES, id="series", marks=pytest.mark.slow)],
+)
+def shape(request: pytest.FixtureRequest) -> tuple[int, ...]:
+    """Of one example. The quick tests of series are in test_series.py."""
+    return request.param
 
 
 def run_example(file: Path) -> None:

@@ -13,7 +13,7 @@ from spaces.blocks import BLOCKS
 from spaces.space import BlockChoice, SearchSpace, StageSpace
 from tests.toy_task import CLASSES
 
-INPUT = (1, 8, 8)
+INPUT, SERIES = (1, 8, 8), (2, 12)  # images, series
 
 
 def choice_of(kind: str) -> BlockChoice:
@@ -30,14 +30,14 @@ def options_of(make: Any, name: str, default: Any) -> tuple[Any, ...]:
     return default, default + 2
 
 
-def space_of(kinds: tuple[str, ...]) -> SearchSpace:
+def space_of(kinds: tuple[str, ...], shape: tuple[int, ...] = INPUT) -> SearchSpace:
     """Two stages of up to two blocks, widths 16 to 32."""
     choices = tuple(map(choice_of, kinds))
     stages = StageSpace((1, 2), (16, 24), 1, choices), StageSpace((1, 2), (16, 32), 2, choices)
-    return SearchSpace(INPUT, CLASSES, (8, 16), 1, stages)
+    return SearchSpace(shape, CLASSES, (8, 16), 1, stages)
 
 
-def two_of_each(kinds: tuple[str, ...]) -> Architecture:
+def two_of_each(kinds: tuple[str, ...], shape: tuple[int, ...] = INPUT) -> Architecture:
     """A network with the first option of every field of every kind in one stage, and the last one in the other."""
     first: list[Any] = []
     last: list[Any] = []
@@ -45,7 +45,7 @@ def two_of_each(kinds: tuple[str, ...]) -> Architecture:
         make: Any = BLOCKS.get(choice.kind)
         first.append(make(**{name: options[0] for name, options in choice.fields}))
         last.append(make(**{name: options[-1] for name, options in choice.fields}))
-    return Architecture(INPUT, CLASSES, 8, 1, (Stage(16, 1, tuple(last)), Stage(24, 2, tuple(first))))
+    return Architecture(shape, CLASSES, 8, 1, (Stage(16, 1, tuple(last)), Stage(24, 2, tuple(first))))
 
 
 def supernet_of(space: SearchSpace, seed: int = 0) -> Supernet:

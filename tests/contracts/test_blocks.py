@@ -10,11 +10,11 @@ from search.supernet.shared_weights import Supernet
 from spaces.architecture import Architecture
 from spaces.counts import count
 from spaces.merge import merge
-from spaces.network import build
+from spaces.network import Placed, build
 from spaces.space import SearchSpace, choices, largest, sample, smallest
 from spaces.windows import network_windows
 from tests.contracts.arithmetic import executed_macs
-from tests.contracts.small_spaces import INPUT, space_of, supernet_of
+from tests.contracts.small_spaces import space_of, supernet_of
 
 BATCH = 4
 SAMPLES = 1
@@ -22,8 +22,8 @@ MODES = pytest.mark.parametrize("training", [False, True], ids=["eval", "train"]
 
 
 @pytest.fixture(scope="module")
-def space(kinds: tuple[str, ...]) -> SearchSpace:
-    return space_of(kinds)
+def space(kinds: tuple[str, ...], shape: tuple[int, ...]) -> SearchSpace:
+    return space_of(kinds, shape)
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ def members(space: SearchSpace) -> list[Architecture]:
     return [largest(space, rng), *(sample(space, rng) for _ in range(SAMPLES)), smallest(space, rng)]
 
 
-def images(seed: int = 0) -> torch.Tensor:
+def examples(arch: Architecture, seed: int = 0) -> torch.Tensor:
     """A batch in the memory order that training uses; a block that is random in training draws the same after it."""
     torch.manual_seed(seed)
-    x = torch.randn(BATCH, *INPUT)
-    return x.to(memory_format=torch.channels_last)
+    x = torch.randn(BATCH, *arch.input_shape)
+    return x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 @MODES
@@ -50,8 +50,8 @@ def test_the_supernet_computes_what_the_extracted_network_does_bit_for_bit(
 ) -> None:
     for arch in members:
         alone = supernet.extract(arch).train(training)
-        expected = alone(images())
-        assert torch.equal(supernet.train(training)(images(), arch), expected)
+        expected = alone(examples(arch))
+        assert torch.equal(supernet.train(training)(examples(arch), arch), expected)
         assert expected.isfinite().all() and expected.std() > 0
 
 
@@ -61,9 +61,9 @@ def test_gradients_equal_those_of_the_network_alone_and_are_zero_outside_its_win
     y = torch.arange(BATCH)
     for arch in members:
         alone = supernet.extract(arch).train()
-        cross_entropy(alone(images()), y).backward()
+        cross_entropy(alone(examples(arch)), y).backward()
         supernet.train().zero_grad()
-        cross_entropy(supernet(images(), arch), y).backward()
+        cross_entropy(supernet(examples(arch), arch), y).backward()
         grads = {
             name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in supernet.store.named_parameters()
         } | dict(supernet.store.named_buffers())
@@ -82,8 +82,8 @@ def test_training_moves_the_batch_norm_statistics_of_the_windows_and_no_others(
     for arch in members:
         before = {name: b.clone() for name, b in supernet.store.named_buffers()}
         alone = supernet.extract(arch).train()
-        alone(images())
-        supernet.train()(images(), arch)
+        alone(examples(arch))
+        supernet.train()(examples(arch), arch)
         after = supernet.tensors()
         windows, old_windows = network_windows(after, arch), network_windows(before | after_parameters(after), arch)
         buffers = dict(alone.named_buffers())
@@ -101,7 +101,7 @@ def after_parameters(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor
 
 def test_evaluating_leaves_the_store_as_it_is(supernet: Supernet, members: list[Architecture]) -> None:
     before = {name: tensor.clone() for name, tensor in supernet.tensors().items()}
-    supernet.eval()(images(), members[0])
+    supernet.eval()(examples(members[0]), members[0])
     assert all(torch.equal(before[name], tensor) for name, tensor in supernet.tensors().items())
 
 
@@ -110,7 +110,7 @@ def test_counts_are_those_of_the_real_network(members: list[Architecture]) -> No
         network = merge(build(arch).eval())
         counts = count(arch)
         assert counts.params == sum(p.numel() for p in network.parameters())
-        assert counts.macs == executed_macs(network, torch.zeros(1, *INPUT))
+        assert counts.macs == executed_macs(network, torch.zeros(1, *arch.input_shape))
         assert counts.peak_bytes > 0
 
 
@@ -149,8 +149,8 @@ def test_the_smallest_and_the_largest_are_in_the_space_and_bound_its_parameters(
 
 def test_a_block_keeps_the_shape_at_any_resolution(space: SearchSpace) -> None:
     arch = largest(space, random.Random(2))
-    block = arch.stages[0].blocks[0].build(24).eval()
-    for height, width in ((8, 8), (5, 7), (1, 1)):
+    block = Placed(arch.stages[0].blocks[0], 24, arch.dims).build().eval()
+    for height, width in ((8, 8), (5, 7), (1, 1)) if arch.dims == 2 else ((1, 12), (1, 7), (1, 1)):
         assert block(torch.zeros(1, 24, height, width)).shape == (1, 24, height, width)
 
 
@@ -158,5 +158,5 @@ def test_a_fresh_block_passes_its_input_through(space: SearchSpace) -> None:
     """The last layer of a residual branch starts at zero."""
     for arch in (largest(space, random.Random(seed)) for seed in range(4)):
         for block in arch.stages[0].blocks:
-            x = torch.randn(2, 24, 8, 8)
-            assert torch.equal(block.build(24).eval()(x), x), block
+            x = torch.randn(2, 24, 8 if arch.dims == 2 else 1, 8)
+            assert torch.equal(Placed(block, 24, arch.dims).build().eval()(x), x), block

@@ -42,8 +42,9 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(kinds: tuple[str, ...]) -> Trained:
-    data, arch = toy_data(), two_of_each(kinds)
+def trained(kinds: tuple[str, ...], shape: tuple[int, ...]) -> Trained:
+    channels, *size = shape
+    data, arch = toy_data(channels=channels, size=tuple(size)), two_of_each(kinds, shape)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = build(arch)
@@ -79,7 +80,7 @@ def test_a_short_training_learns(trained: Trained, pruned: nn.Module) -> None:
 def test_reordering_by_importance_leaves_the_output_unchanged(trained: Trained) -> None:
     before = dict(trained.network.state_dict())
     moved = [name for name, tensor in trained.ordered.items() if not torch.equal(tensor, before[name])]
-    assert len(moved) > len(before) // 4, "nothing to see: almost everything was in order"
+    assert len(moved) > len(before) // 5, "nothing to see: almost everything was in order"
     x = trained.data.validation.x
     expected = answers(trained.network, trained.data, x)
     reordered = answers(extract(trained.ordered, trained.arch), trained.data, x)

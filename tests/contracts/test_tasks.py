@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import torch
 
-from spaces.tasks import TASKS, Data, Digits, Parquet, Task
+from spaces.tasks import TASKS, Data, Digits, Parquet, Series, Task
 from spaces.tasks.data import Split
 from tests.spaces.parquet_files import pictures, write
 
@@ -18,10 +20,19 @@ def parquet(folder: Path, seed: int) -> Task:
     return Parquet(str(file), seed=seed)
 
 
+def series(folder: Path, seed: int) -> Task:
+    file = folder / "series.parquet"
+    if not file.exists():
+        x = torch.randn(40, 3, 9, generator=torch.Generator().manual_seed(0))
+        pyarrow.parquet.write_table(pa.table({"series": x.tolist(), "label": [i % 4 for i in range(40)]}), file)
+    return Series(str(file), seed=seed)
+
+
 # How to make one of each kind for a seed. A task that is not here fails the first test below: add it.
 MAKE: dict[str, Callable[[Path, int], Task]] = {
     "digits": lambda _, seed: Digits(seed=seed),
     "parquet": parquet,
+    "series": series,
 }
 EVERY = pytest.mark.parametrize("kind", TASKS.names())
 
@@ -68,5 +79,6 @@ def test_no_image_is_in_two_parts(kind: str, tmp_path: Path) -> None:
 @EVERY
 def test_statistics_are_those_of_the_training_part_alone(kind: str, tmp_path: Path) -> None:
     data = MAKE[kind](tmp_path, 0).load()
-    torch.testing.assert_close(torch.tensor(data.mean), data.train.x.mean((0, 2, 3)))
-    torch.testing.assert_close(torch.tensor(data.std), data.train.x.std((0, 2, 3)))
+    axes = (0, *range(2, data.train.x.ndim))
+    torch.testing.assert_close(torch.tensor(data.mean), data.train.x.mean(axes))
+    torch.testing.assert_close(torch.tensor(data.std), data.train.x.std(axes))

@@ -183,7 +183,7 @@ WRONG = {
     f"{MODELS}:raises": "raised FileNotFoundError: weights.pt is missing",
     f"{MODELS}:number": "is a int, not a torch.nn.Module",
     f"{MODELS}:twelve_classes": "puts out 12 classes, the data has 10",
-    f"{MODELS}:colour": "does not take images of shape (1, 8, 8)",
+    f"{MODELS}:colour": "does not take examples of shape (1, 8, 8)",
     f"{MODELS}:DataDependent": "does not export to ONNX",
 }
 
@@ -207,7 +207,7 @@ MISTAKES = [
     ("ratio: 0.5", "ratio: 1.5", ":8:20", "`ratio` must be in (0, 1), got 1.5"),
     ("- prune", "- prunes", ":8:5", "did you mean 'prune'?"),
     ("limits: {params: 5k}", "limits: {param: 5k}", ":4:10", "did you mean 'params'?"),
-    ("limits: {params: 5k}", "input: {mean: [1, 2], std: 3}", "", "2 means and 1 stds, the images have 1 channels"),
+    ("limits: {params: 5k}", "input: {mean: [1, 2], std: 3}", "", "2 means and 1 stds, the data has 1 channels"),
     ("limits: {params: 5k}", "input: {std: 0}", ":4:14", "`std` must be positive"),
     (
         "limits: {params: 5k}",
@@ -253,7 +253,7 @@ def test_data_of_another_shape_is_refused_for_a_file(search: Call, onnx_file: Pa
     data.write_text("task: {kind: parquet, path: images.parquet, size: 8}\n")
     (tmp_path / "recipe.yaml").write_text("task: {kind: digits}\nsteps: [quantize]\n")
     call = ("compress", "--model", onnx_file, "--recipe", tmp_path / "recipe.yaml", "--data", data)
-    is_one_message(search(*call, "--db", tmp_path / "lathe.db"), 3, "the data has images of shape [1, 3, 8, 8]")
+    is_one_message(search(*call, "--db", tmp_path / "lathe.db"), 3, "the data has examples of shape [1, 3, 8, 8]")
 
 
 def test_a_file_that_is_no_model_is_one_message(search: Call, recipe: Recipe, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The surrogate's tables of a space, its vectorised costs, and where its candidates come from."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from search.samplers.surrogate.pool import SIZE, candidates, excess
 from search.suggest import architecture_of, decisions, is_ordinal, params_of
 from spaces.counts import count
 from spaces.space import BlockChoice, SearchSpace, StageSpace, sample, size
-from tests.contracts.small_spaces import space_of
+from tests.contracts.small_spaces import SERIES, space_of
 
 SPACE = space_of(("attention", "kan", "mbconv", "moe"))
 
@@ -36,10 +37,11 @@ def test_unused_decisions_do_not_tell_rows_apart() -> None:
     assert one.tolist() == other.tolist() and -1 in one
 
 
-def test_costs_of_rows_equal_the_counts_of_their_networks() -> None:
-    costs = costs_of(SPACE)
+@pytest.mark.parametrize("space", [SPACE, replace(SPACE, input_shape=SERIES)], ids=["images", "series"])
+def test_costs_of_rows_equal_the_counts_of_their_networks(space: SearchSpace) -> None:
+    costs = costs_of(space)
     rows = costs.grid.sample(60, np.random.default_rng(0))
-    counted = [count(architecture_of(SPACE, costs.grid.params_of(row))) for row in rows]
+    counted = [count(architecture_of(space, costs.grid.params_of(row))) for row in rows]
     assert costs.of(rows).tolist() == [[c.params, c.macs, c.peak_bytes] for c in counted]
 
 

@@ -112,11 +112,23 @@ def test_images_of_different_shapes_are_an_error_that_says_how_to_resize(tmp_pat
     assert Parquet(str(file), size=6).load().input_shape == (3, 6, 6)
 
 
-@pytest.mark.parametrize("label", [-1, None, 0.5, "cat"])
+@pytest.mark.parametrize("label", [-1, None, 0.5])
 def test_a_label_that_is_no_class_number_is_an_error(tmp_path: Path, label: Any) -> None:
-    labels = [label] * ROWS if isinstance(label, str) else [*LABELS[:-1], label]
+    labels = [*LABELS[:-1], label]
     assert "'label'" in (message := rejected(write(tmp_path / "a.parquet", pictures(ROWS), labels)))
     assert "must hold class numbers from 0" in message
+
+
+def test_labels_may_be_text_and_the_test_file_has_no_others(tmp_path: Path) -> None:
+    names = [("owl", "cat", "dog")[i % 3] for i in range(ROWS)]
+    file, later = write(tmp_path / "a.parquet", pictures(ROWS), names), tmp_path / "test.parquet"
+    data = Parquet(str(file), test_path=str(later)).load()
+    assert data.classes == ("cat", "dog", "owl")
+    write(later, pictures(2), ["owl", "dog"])
+    assert data.read_test().y.tolist() == [2, 1]
+    write(later, pictures(2), ["owl", "emu"])
+    with pytest.raises(DataError, match=r"'label' of .*test\.parquet has 'emu', which the file to train on has not"):
+        data.read_test()
 
 
 def test_a_label_beyond_the_named_classes_is_an_error(tmp_path: Path) -> None:

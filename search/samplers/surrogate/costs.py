@@ -21,7 +21,8 @@ Place = tuple[Piece, tuple[int, ...]]  # a piece and the shape of what it gets
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """Counts of a space's rows. inside: (height, width) in the stem's output and then in each stage."""
+    """Counts of a space's rows. inside: (height, width) in the stem's output and then in each
+    stage; a series has the height 1."""
 
     grid: Grid
     inside: tuple[tuple[int, ...], ...]
@@ -41,7 +42,7 @@ class Costs:
             slice(None),
             ("stem", 0),
             codes,
-            lambda k: (Stem(channels, before[k], stem_stride), space.input_shape),
+            lambda k: (Stem(channels, before[k], stem_stride, space.dims), space.input_shape),
         )
         for i, stage in enumerate(space.stages):
             widths = self.grid.options(f"stage{i}.width", stage.width)
@@ -60,7 +61,7 @@ class Costs:
 
         def place(k: int) -> Place:
             inputs, width = before[k // len(widths)], widths[k % len(widths)]
-            return Enter(stage.enter, inputs, width, stage.stride), (inputs, *shape)
+            return Enter(stage.enter, inputs, width, stage.stride, self.grid.space.dims), (inputs, *shape)
 
         return place
 
@@ -71,7 +72,7 @@ class Costs:
 
         def place(k: int) -> Place:
             width, option = widths[k // offsets[-1]], k % offsets[-1]
-            return Placed(self._block(i, offsets, option), width), (width, *shape)
+            return Placed(self._block(i, offsets, option), width, self.grid.space.dims), (width, *shape)
 
         for j in range(max(stage.depth)):
             used = np.flatnonzero(depths > j)
@@ -124,10 +125,10 @@ class Costs:
 def costs_of(space: SearchSpace) -> Costs:
     """The costs of a space; heights and widths of images follow from its strides."""
     width = space.stem_width[0]
-    _, shape = count_piece(Stem(space.input_shape[0], width, space.stem_stride), space.input_shape)
+    _, shape = count_piece(Stem(space.input_shape[0], width, space.stem_stride, space.dims), space.input_shape)
     inside = [shape[1:]]
     for stage in space.stages:
-        _, shape = count_piece(Enter(stage.enter, width, stage.width[0], stage.stride), shape)
+        _, shape = count_piece(Enter(stage.enter, width, stage.width[0], stage.stride, space.dims), shape)
         width = stage.width[0]
         inside.append(shape[1:])
     return Costs(grid_of(space), tuple(inside))

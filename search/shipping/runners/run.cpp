@@ -1,7 +1,7 @@
 // Runs the models of this bundle with ONNX Runtime's C++ library.
 //
 //   run FOLDER               repeats the test input with every model; exit code 1 if an output is not the expected one
-//   run FOLDER INPUT [MODEL] classifies INPUT: little-endian float32 raw pixels of shape kShape, one image or several
+//   run FOLDER INPUT [MODEL] classifies INPUT: little-endian float32 raw numbers of shape kShape, one example or several
 //
 // FOLDER is the bundle's. The normalisation is inside the models. Constants: model.h.
 
@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,13 @@
 
 namespace {
 
-constexpr size_t kPixels = size_t(kShape[0]) * kShape[1] * kShape[2];
+constexpr size_t Product() {
+  size_t product = 1;
+  for (const int64_t length : kShape) product *= static_cast<size_t>(length);
+  return product;
+}
+
+constexpr size_t kNumbers = Product();
 
 std::vector<float> ReadFloats(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
@@ -38,11 +45,12 @@ class Model {
  public:
   Model(Ort::Env& env, const std::string& path) : session_(env, path.c_str(), Options()) {}
 
-  // kPixels raw pixels -> one logit a class.
-  std::vector<float> Logits(const float* pixels) {
-    const int64_t shape[4] = {1, kShape[0], kShape[1], kShape[2]};
+  // kNumbers raw numbers -> one logit a class.
+  std::vector<float> Logits(const float* numbers) {
+    std::vector<int64_t> shape(1, 1);
+    shape.insert(shape.end(), std::begin(kShape), std::end(kShape));
     auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    auto input = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(pixels), kPixels, shape, 4);
+    auto input = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(numbers), kNumbers, shape.data(), shape.size());
     Ort::AllocatorWithDefaultOptions allocator;
     const auto given = session_.GetInputNameAllocated(0, allocator);
     const auto made = session_.GetOutputNameAllocated(0, allocator);
@@ -69,21 +77,21 @@ bool Check(Ort::Env& env, const std::string& folder, const TestedFile& tested) {
   const auto expected = ReadFloats(folder + "/" + tested.expected);
   float worst = 0;
   std::vector<double> took_ms;
-  for (size_t i = 0; (i + 1) * kPixels <= input.size(); ++i) {
+  for (size_t i = 0; (i + 1) * kNumbers <= input.size(); ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    const auto logits = model.Logits(&input[i * kPixels]);
+    const auto logits = model.Logits(&input[i * kNumbers]);
     took_ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
     for (size_t c = 0; c < kClasses; ++c) worst = std::max(worst, std::fabs(logits[c] - expected[i * kClasses + c]));
   }
   std::sort(took_ms.begin(), took_ms.end());
-  std::printf("%s: %zu images, largest difference %.2g, tolerance %.2g, fastest call %.3f ms\n", tested.model,
+  std::printf("%s: %zu examples, largest difference %.2g, tolerance %.2g, fastest call %.3f ms\n", tested.model,
               took_ms.size(), worst, tested.tolerance, took_ms.front());
   return worst <= tested.tolerance;
 }
 
 void Classify(Model& model, const std::vector<float>& input) {
-  for (size_t i = 0; (i + 1) * kPixels <= input.size(); ++i) {
-    const auto logits = model.Logits(&input[i * kPixels]);
+  for (size_t i = 0; (i + 1) * kNumbers <= input.size(); ++i) {
+    const auto logits = model.Logits(&input[i * kNumbers]);
     const auto best = std::max_element(logits.begin(), logits.end());
     double sum = 0;
     for (float value : logits) sum += std::exp(double(value) - *best);

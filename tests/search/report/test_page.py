@@ -76,7 +76,7 @@ def test_the_report_loads_nothing_and_every_element_is_closed(page: str) -> None
 
 def test_the_report_holds_the_numbers_of_what_was_shipped(page: str) -> None:
     text = Reading(page).text
-    for expected in ("97.0 %", "0.0782 ms", "62 kB", "of 360 test images", "hand-made network", "1.80 times as fast"):
+    for expected in ("97.0 %", "0.0782 ms", "62 kB", "of 360 test examples", "hand-made network", "1.80 times as fast"):
         assert expected in text
 
 

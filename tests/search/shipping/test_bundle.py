@@ -58,18 +58,18 @@ def test_the_card_has_what_a_program_must_know(bundle: Path) -> None:
 
 def test_the_model_card_tells_data_metrics_steps_hardware_and_licences(bundle: Path) -> None:
     text = (bundle / "MODEL_CARD.md").read_text()
-    for part in ("## Data", "1,079 images to train", "CC BY 4.0", "## Measured on", "formula (simulated)"):
+    for part in ("## Data", "1,079 examples to train", "CC BY 4.0", "## Measured on", "formula (simulated)"):
         assert part in text
     for step in ("inherit", "distill", "prune", "quantize"):
         assert f"**{step}**" in text
-    assert "of 359 images" in text and "/tmp" not in text
+    assert "of 359 examples" in text and "/tmp" not in text
 
 
 def test_the_runner_repeats_the_test_input_with_both_precisions(bundle: Path) -> None:
     for model in json.loads((bundle / "card.json").read_text())["files"]:
         done = run(sys.executable, bundle / "run.py", "--model", model)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert f"{model}: 8 images, largest difference" in done.stdout
+        assert f"{model}: 8 examples, largest difference" in done.stdout
 
 
 def test_the_runner_notices_a_wrong_answer(bundle: Path, tmp_path: Path) -> None:

@@ -1,0 +1,123 @@
+"""A Parquet file with examples and labels, as every task of one's own data reads it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from spaces.registry import nearest
+from spaces.tasks.data import DataError, Split, split_indices
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# (file, at most so many rows, names of the classes where known) -> examples, labels (N,) int64, names of the classes
+Read = Callable[[str, int, tuple[str, ...]], tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a task of one's own data says about its files. Raises ValueError unless every part will have examples."""
+
+    path: str
+    test_path: str
+    validation: float
+    test: float
+    seed: int
+    limit: int
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "limit"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must not be negative, got {getattr(self, name)}.")
+        if not 0 < self.validation < 1 or not 0 <= self.test < 1 or self.validation + self.test >= 1:
+            raise ValueError(
+                f"`validation` and `test` must be fractions that leave something to train on, "
+                f"got {self.validation} and {self.test}. Write 0.1 and 0.1."
+            )
+        if not self.test and not self.test_path:
+            raise ValueError("without a `test_path`, `test` must be positive: final numbers need examples. Write 0.1.")
+
+
+def load_parts(files: Source, read: Read) -> tuple[Split, Split, Callable[[], Split], tuple[str, ...], str]:
+    """(training, validation, how to read the test part, class names, a text that stands for the test part).
+
+    The test part is `test_path`, opened when it is asked for, or else a fraction of `path`. Raises: DataError.
+    """
+    x, y, classes = read(files.path, files.limit, ())
+    test_fraction = 0.0 if files.test_path else files.test
+    validation, held_back, train = split_indices(len(y), (files.validation, test_fraction), files.seed)
+    if not len(train) or not len(validation) or not (len(held_back) or files.test_path):
+        raise DataError(f"{files.path} has {len(y)} rows: too few to split. Lower `validation` and `test` or add rows.")
+
+    def read_test() -> Split:
+        if not files.test_path:
+            return Split(x[held_back], y[held_back])
+        test_x, test_y, _ = read(files.test_path, 0, classes)
+        if int(test_y.max()) >= len(classes):
+            found = f"{files.test_path} has label {int(test_y.max())}"
+            raise DataError(f"{found}, but {files.path} has {len(classes)} classes.")
+        return Split(test_x, test_y)
+
+    source = f"{Path(files.path).name} {Path(files.test_path).name} {len(held_back)}"
+    return Split(x[train], y[train]), Split(x[validation], y[validation]), read_test, classes, source
+
+
+def read_table(path: str, columns: Sequence[str], limit: int) -> pa.Table:
+    """Columns of the first `limit` rows (0: of all). Raises: DataError: with the nearest name to a missing one."""
+    import pyarrow
+    import pyarrow.parquet
+
+    if not Path(path).is_file():
+        folder = Path(path).parent
+        close = nearest(Path(path).name, [p.name for p in folder.glob("*.parquet")]) if folder.is_dir() else None
+        raise DataError(f"no data file {path}." + (f" Did you mean {close!r}?" if close else " Check `task.path`."))
+    try:
+        source = pyarrow.parquet.ParquetFile(path)
+        for column in columns:
+            if column not in source.schema_arrow.names:
+                close = nearest(column, source.schema_arrow.names) or source.schema_arrow.names[0]
+                raise DataError(f"{path} has no column {column!r}. Did you mean {close!r}?")
+        table = source.read(columns=list(columns))
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path} is not a Parquet file: {error}") from error
+    table = table.slice(0, limit) if limit else table
+    if not table.num_rows:
+        raise DataError(f"{path} has no rows.")
+    return table
+
+
+def read_labels(
+    table: pa.Table, label: str, path: str, known: tuple[str, ...] = ()
+) -> tuple[torch.Tensor, tuple[str, ...]]:
+    """(N,) int64 and the names of the classes. Raises: DataError.
+
+    Labels are text, and then the names are `known` or the texts in order; or class numbers from 0, and the names those
+    of the schema's `huggingface` metadata, or the numbers.
+    """
+    labels = table.column(label).to_pylist()
+    if all(isinstance(name, str) for name in labels):
+        names = known or tuple(sorted(set(labels)))
+        strange = sorted(set(labels) - set(names))
+        if strange:
+            raise DataError(f"column {label!r} of {path} has {strange[0]!r}, which the file to train on has not.")
+        return torch.tensor([names.index(name) for name in labels]), names
+    if any(not isinstance(number, int) or number < 0 for number in labels):
+        raise DataError(f"column {label!r} of {path} must hold class numbers from 0, or text.")
+    names = _class_names(table.schema.metadata, label)
+    if names and max(labels) >= len(names):
+        raise DataError(f"column {label!r} of {path} has label {max(labels)}, but the file names {len(names)} classes.")
+    return torch.tensor(labels), names or tuple(str(number) for number in range(max(labels) + 1))
+
+
+def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...]:
+    """Names from the Hugging Face schema, or none."""
+    try:
+        return tuple(json.loads((metadata or {})[b"huggingface"])["info"]["features"][label]["names"])
+    except (KeyError, TypeError, ValueError):
+        return ()
