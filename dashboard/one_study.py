@@ -15,6 +15,7 @@ from search.report.comparison import Model, best_shipped, chains
 from search.report.page import config_yaml
 from search.report.progress import progress_of
 from search.report.summary import Point
+from search.report.twins import twin_sentences
 from search.supernet.certificate import MEANING, certificate
 
 MARKS = {"won": ":material/trending_up:", "lost": ":material/trending_down:", "trade": ":material/balance:"}
@@ -81,6 +82,8 @@ def _front(view: StudyView, name: str) -> None:
             _point(point)
     if view.summary.coverage:
         st.markdown(view.summary.coverage.sentence)
+    for sentence in twin_sentences(view.recorded):
+        st.markdown(sentence)
     _predictions(view)
     _certificate(view)
 

@@ -13,6 +13,7 @@ from search.study import Study, open_study
 from search.supernet.shared_weights import Supernet, build_supernet
 from search.supernet.teacher import train_teacher
 from search.supernet.training import load_weights, train_supernet
+from search.twins import race_twins
 from search.watch import Watch
 from search.winners import develop_hand_made, develop_winner, ship
 
@@ -45,11 +46,13 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
             random_front = measured_front(study, "random", SCREENING, left // 3)
         with stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
             teacher = train_teacher(study, supernet)
-            for trial in spread(study, front, config.compress.keep):
+            chosen = spread(study, front, config.compress.keep)
+            for trial in chosen:
                 develop_winner(trial, supernet, teacher, study)
             for trial in spread(study, random_front, 1):
                 develop_winner(trial, supernet, teacher, study, role="baseline")
             develop_hand_made(study)
+            race_twins(study, chosen)
             shipped = ship(study)
         if shipped is None:
             raise Infeasible("no network that was developed meets every limit. Raise the limits, or `search.trials`.")

@@ -18,6 +18,7 @@ from search.report.comparison import Comparison, Model, best_shipped, chains, co
 from search.report.progress import progress_of
 from search.report.summary import Summary, summarise
 from search.report.tables import baselines_table, steps_table
+from search.report.twins import twin_sentences
 from search.state.recorded import Recorded, read_recorded
 from search.supernet.certificate import MEANING, certificate
 
@@ -64,7 +65,8 @@ def report_html(recorded: Recorded) -> str:
         front_caption=CAPTION,
         coverage=_coverage(summary),
         steps=steps_table(chains(found)) if chains(found) else '<p class="empty">No winner has been developed yet.</p>',
-        baselines=baselines_table(chains(found, "baseline")),
+        baselines=baselines_table(chains(found, "baseline"))
+        + "".join(f"<p>{escape(sentence)}</p>" for sentence in twin_sentences(recorded)),
         calibration=_calibration(summary),
         certificate=_certificate(recorded),
         hardware=_hardware(recorded),

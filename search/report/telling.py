@@ -8,6 +8,7 @@ from search.report import words
 from search.report.comparison import Model, chains, compare, models
 from search.report.progress import progress_of
 from search.report.summary import Point, Summary, summarise
+from search.report.twins import KIND, twin_sentences
 from search.state.recorded import Recorded, StudyLine
 from search.supernet.certificate import certificate
 
@@ -69,6 +70,7 @@ def study_text(recorded: Recorded) -> str:
         lines += ["", "against the baselines"]
         lines += [f"  {comparison.sentence}" for comparison in comparisons]
         lines += [f"  {summary.coverage.sentence}"] if summary.coverage else []
+        lines += [f"  {sentence}" for sentence in twin_sentences(recorded)]
     known = [(name, found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))]
     if known:
         lines += ["", "predictions", *(f"  {words.title(name)}: {found.sentence}" for name, found in known)]
@@ -115,6 +117,7 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
             name: vars(found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))
         },
         "coverage": vars(summary.coverage) if summary.coverage else None,
+        "twins": [dict(event.data) for event in recorded.events if event.kind == KIND],
         "versions": dict(recorded.study.versions),
     }
 

@@ -1,6 +1,6 @@
 """What a block is: a frozen config of one layer group that keeps the shape (N, C, H, W)."""
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -28,6 +28,15 @@ class Block(Protocol):
 
     def resized(self, width: int, dimension: str, units: int) -> Any:
         """The same block with `units` units in `dimension` at this width."""
+        ...
+
+
+@runtime_checkable
+class HasTwin(Protocol):
+    """A block whose point is its learned functions: it can name the plain block that it has to beat."""
+
+    def twin(self, scale: float) -> Block:
+        """The same layout with an MLP, its hidden channels `scale` times as many."""
         ...
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from spaces.blocks.block import BLOCKS, check_kernel, check_positive
 from spaces.blocks.polynomial import BASES, Polynomials
+from spaces.blocks.resnet import ResNet
 from spaces.layers import Residual, pointwise, start_at_zero
 
 
@@ -48,3 +49,6 @@ class BottleneckKAN:
 
     def resized(self, width: int, dimension: str, units: int) -> "BottleneckKAN":
         return replace(self, ratio=units / width)
+
+    def twin(self, scale: float) -> ResNet:
+        return ResNet("bottleneck", self.kernel, self.ratio * scale, act="silu")

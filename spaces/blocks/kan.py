@@ -8,6 +8,7 @@ from torch import nn
 
 from kernels.rational import IDENTITY, SILU
 from spaces.blocks.block import BLOCKS, check_kernel, check_positive
+from spaces.blocks.convnext import ConvNeXt
 from spaces.layers import RATIONAL_GROUP, Rational, Residual, depthwise, pointwise, start_at_zero
 
 
@@ -47,3 +48,6 @@ class KAN:
 
     def resized(self, width: int, dimension: str, units: int) -> "KAN":
         return replace(self, ratio=units * RATIONAL_GROUP / width)
+
+    def twin(self, scale: float) -> ConvNeXt:
+        return ConvNeXt(self.kernel, self.ratio * scale, act="silu")

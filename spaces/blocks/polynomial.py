@@ -10,6 +10,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from spaces.blocks.block import BLOCKS, check_kernel, check_positive
+from spaces.blocks.convnext import ConvNeXt
 from spaces.layers import Residual, depthwise, start_at_zero
 
 GRAM_POINTS = 16  # the Gram polynomials are orthogonal on this many points, evenly spaced in [-1, 1]
@@ -57,6 +58,9 @@ class PolynomialKAN:
 
     def resized(self, width: int, dimension: str, units: int) -> "PolynomialKAN":
         return replace(self, ratio=units / width)
+
+    def twin(self, scale: float) -> ConvNeXt:
+        return ConvNeXt(self.kernel, self.ratio * scale, act="silu")
 
 
 class Polynomials(nn.Module):
