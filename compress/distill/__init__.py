@@ -31,9 +31,11 @@ class DistillLoss(Protocol):
 LOSSES: Registry[type[DistillLoss]] = Registry("distillation loss", "lathe.distillation")
 
 import compress.distill.attention  # noqa: E402  (these register themselves in LOSSES)
+import compress.distill.cskd  # noqa: E402
 import compress.distill.dkd  # noqa: E402
 import compress.distill.hints  # noqa: E402
 import compress.distill.logits  # noqa: E402
 import compress.distill.nd  # noqa: E402
+import compress.distill.ofa  # noqa: E402
 import compress.distill.relations  # noqa: E402
 import compress.distill.topk  # noqa: E402, F401

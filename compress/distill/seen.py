@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 class Seen(NamedTuple):
     """logits: (N, classes). maps: (N, C, H, W) each, the last at every resolution, finest first. embedding: (N, D),
-    what the last linear layer reads."""
+    what the last linear layer reads. head: that layer."""
 
     logits: Tensor
     maps: tuple[Tensor, ...] = ()
     embedding: Tensor | None = None
+    head: nn.Linear | None = None
 
 
 class Watched(nn.Module):
@@ -34,7 +35,7 @@ class Watched(nn.Module):
         if not maps or last is None:
             missing = "layers whose output is an image" if last is not None else "last linear layer"
             raise ValueError(f"the network has no {missing} to learn from. Write `loss: logits`, `dkd` or `topk`.")
-        self._names = tuple(maps)
+        self._names, self._last = tuple(maps), (last,)  # in a tuple, so that it is registered once
         self._hooks = [layer.register_forward_hook(_keep_output(self._kept, name)) for name, layer in maps.items()]
         self._hooks.append(last.register_forward_hook(_keep_input(self._kept, "embedding")))
 
@@ -44,7 +45,8 @@ class Watched(nn.Module):
 
     def seen(self, logits: Tensor) -> Seen:
         """The logits of the last forward pass with the features that led to them."""
-        return Seen(logits, tuple(self._kept[name] for name in self._names), self._kept["embedding"])
+        maps = tuple(self._kept[name] for name in self._names)
+        return Seen(logits, maps, self._kept["embedding"], *self._last)
 
     def close(self) -> None:
         """Take the hooks off the network."""
@@ -53,7 +55,7 @@ class Watched(nn.Module):
         self._kept.clear()
 
 
-def _places(network: nn.Module, x: Tensor) -> tuple[dict[str, nn.Module], nn.Module | None]:
+def _places(network: nn.Module, x: Tensor) -> tuple[dict[str, nn.Module], nn.Linear | None]:
     """({name: layer} by resolution, finest first, the last linear layer), by running x in eval mode."""
     outputs: list[tuple[str, nn.Module, Any]] = []
     hooks = [

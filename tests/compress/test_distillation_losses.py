@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from compress.context import Context
 from compress.distill.attention import looked
+from compress.distill.cskd import CumulativeSpatial
 from compress.distill.dkd import BETA, Decoupled
 from compress.distill.nd import NormAndDirection
+from compress.distill.ofa import GAMMA, enhanced
 from compress.distill.relations import angles, distances
 from compress.distill.seen import Seen, Watched, matched
 from compress.distill.step import Distill
@@ -40,6 +42,37 @@ def test_decoupled_is_the_divergence_of_right_or_not_and_of_the_rest() -> None:
         total += BETA * float((rest_p * (rest_p / rest_q).log()).sum())
     found = Decoupled(Seen(ours), Seen(theirs), temperature)(Seen(ours), Seen(theirs), y)
     assert math.isclose(float(found), temperature**2 * total / 6, rel_tol=1e-4)
+
+
+def test_one_for_all_weighs_the_right_class_by_how_sure_the_teacher_is() -> None:
+    ours, theirs, y, temperature = drawn(6, 5, seed=4), drawn(6, 5, seed=5), torch.arange(6) % 5, 2.0
+    total = 0.0
+    for i in range(6):
+        p, q = ((x[i].double() / temperature).softmax(0) for x in (theirs, ours))
+        weights = [(1 + p[c]) ** GAMMA - 1 if c == int(y[i]) else p[c] ** GAMMA for c in range(5)]
+        least = sum(w * (w / sum(weights)).log() for w in weights)
+        total += float(least - sum(w * q[c].log() for c, w in enumerate(weights)))
+    assert math.isclose(float(enhanced(ours, theirs, y, temperature)), temperature**2 * total / 6, rel_tol=1e-4)
+
+
+def test_a_spatial_lesson_names_the_class_of_each_half_of_the_image() -> None:
+    """A teacher with two channels and classes that are these channels: left it sees the first, right the second."""
+    head = nn.Linear(2, 2, bias=False)
+    with torch.no_grad():
+        head.weight.copy_(torch.eye(2))
+    maps = torch.zeros(1, 2, 2, 2)
+    maps[0, 0, :, 0] = maps[0, 1, :, 1] = 4.0
+    teacher, y = Seen(torch.tensor([[0.0, 1.0]]), (maps,), maps.mean((2, 3)), head), torch.tensor([0])
+    compare = CumulativeSpatial(teacher, teacher, 1.0)
+    with torch.no_grad():
+        compare.answer.weight.copy_(torch.eye(2)[..., None, None] * 100)
+        compare.answer.bias.zero_()  # type: ignore[union-attr]
+    agrees = teacher._replace(logits=torch.tensor([[-100.0, 100.0]]))
+    assert compare(agrees, teacher, y).item() < 1e-6
+    turned = agrees._replace(maps=(maps.flip(3),))
+    assert compare(turned, teacher, y).item() > 100
+    with pytest.raises(ValueError, match="last linear layer reads the mean"):
+        CumulativeSpatial(teacher, teacher._replace(head=nn.Linear(3, 2)), 1.0)
 
 
 def test_top_k_sees_the_likeliest_classes_and_the_rest_as_one() -> None:
