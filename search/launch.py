@@ -52,10 +52,10 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
             for trial in spread(study, random_front, 1):
                 develop_winner(trial, supernet, teacher, study, role="baseline")
             develop_hand_made(study)
-            race_twins(study, chosen)
             shipped = ship(study)
         if shipped is None:
             raise Infeasible("no network that was developed meets every limit. Raise the limits, or `search.trials`.")
+        race_twins(study, chosen)
         study.ledger.set_state(study.id, "done")
     return study
 

@@ -16,6 +16,7 @@ from compress.evaluate import Quality, accuracy_drop, evaluate
 from compress.export.screening import export_for_screening
 from compress.train import Training, fit, hard_labels
 from search.latency.parts import measure_parts
+from search.stages import stage
 from search.state.records import TrialRecord
 from search.study import Study
 from spaces.architecture import Architecture
@@ -34,11 +35,15 @@ def race_twins(study: Study, trials: Sequence[TrialRecord]) -> None:
     Cost: two trainings as long as the supernet's, and a dozen measurements, for each.
     """
     known = {row["architecture"] for row in study.ledger.event_data(study.id, KIND)}
-    for trial in trials:
-        assert trial.architecture is not None
-        arch = Architecture.from_json(trial.architecture.json)
-        if arch.id not in known and has_twin(arch):
-            study.event(KIND, f"trial {trial.number} against its twin", {"trial": trial.number} | race(study, arch))
+    archs = {t.number: Architecture.from_json(t.architecture.json) for t in trials if t.architecture}
+    waiting = {number: arch for number, arch in archs.items() if arch.id not in known and has_twin(arch)}
+    if not waiting:
+        return
+    with stage(study, "twins", len(waiting)):
+        for done, (number, arch) in enumerate(waiting.items()):
+            study.watch.advance(done, f"trial {number} against its twin")
+            study.event(KIND, f"trial {number} against its twin", {"trial": number} | race(study, arch))
+            study.watch.advance(done + 1)
 
 
 def has_twin(arch: Architecture) -> bool:

@@ -19,7 +19,7 @@ STAGES = {
     "front": "Measured front",
     "winners": "Winners",
 }
-TITLES = STAGES | {"compress": "Compress"}  # the one stage of `search compress`
+TITLES = STAGES | {"twins": "Twins", "compress": "Compress"}  # where there are any; the one of `search compress`
 
 
 class Watch:

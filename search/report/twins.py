@@ -19,9 +19,13 @@ def _sentence(data: Mapping[str, Any]) -> str:
     verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
     pace = data["twin_latency_ms"] / data["latency_ms"]
     return (
-        f"Trial {data['trial']} has Kolmogorov-Arnold blocks. Trained alone it is right on {data['accuracy']:.1%} of "
-        f"{data['images']} validation images, its twin of MLPs, which takes {pace:.2f} of its {data['latency_ms']:.3g} "
-        f"ms on {data['device']}, on {data['twin_accuracy']:.1%}: {verdict} ({points:+.1f} points, 90 % interval over "
-        f"images {low:+.1f} to {high:+.1f}; one training of {data['epochs']} epochs each; "
+        f"Trial {data['trial']} has Kolmogorov-Arnold blocks. Trained alone it is right on {_percent(data['accuracy'])} of "
+        f"{data['images']} validation examples, its twin of MLPs, which takes {pace:.2f} of its {data['latency_ms']:.3g} "
+        f"ms on {data['device']}, on {_percent(data['twin_accuracy'])}: {verdict} ({points:+.1f} points, 90 % interval over "
+        f"examples {low:+.1f} to {high:+.1f}; one training of {data['epochs']} epochs each; "
         f"{words.count(data['params'])} and {words.count(data['twin_params'])} parameters)."
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -68,5 +68,6 @@ def test_a_race_is_run_once_and_told_with_its_numbers(study: Study, url: str, tm
     assert row["points"][0] == pytest.approx(100 * (row["accuracy"] - row["twin_accuracy"]))
     assert row["points"][1] <= row["points"][0] <= row["points"][2]
     (sentence,) = twin_sentences(read_recorded(connect(url, read_only=True), "tiny"))
-    for said in (f"{row['accuracy']:.1%}", f"{row['twin_accuracy']:.1%}", f"{row['points'][0]:+.1f} points"):
+    shares = (f"{100 * row[name]:.1f} %" for name in ("accuracy", "twin_accuracy"))
+    for said in (*shares, f"{row['points'][0]:+.1f} points"):
         assert said in sentence
