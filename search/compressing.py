@@ -32,7 +32,7 @@ from search.state.records import Parent, StudyRecord, VariantRecord
 from search.state.weights import weights_bytes
 from search.study import architecture_record, versions
 from search.watch import Watch
-from search.winners import Chain, ship
+from search.winners import Chain, nearest_miss, ship
 from spaces.tasks import Data
 
 CHANCE = 1.5  # a start below so many times the share of the commonest class is reported
@@ -116,7 +116,9 @@ def compress_given(config: RecipeConfig, ledger: Ledger, watch: Watch) -> None:
             chain.run("given", lambda: given, {}, config.steps)
             shipped = ship(job)
         if shipped is None:
-            raise Infeasible("neither the model nor what was made of it meets every limit. Raise `limits`.")
+            raise Infeasible(
+                f"neither the model nor what was made of it meets every limit. {nearest_miss(job)} Raise `limits`."
+            )
         ledger.set_state(job.id, "done")
 
 

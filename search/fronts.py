@@ -12,15 +12,17 @@ from spaces.architecture import Architecture
 
 
 def measured_front(study: Study, origin: str, exporter: str, exports: int) -> list[TrialRecord]:
-    """The Pareto front of what was measured, within the latency limits, best first objective first.
+    """The Pareto front of what was measured and keeps the latency limits, best first objective first.
 
-    Measures with `exporter` every trial that the best known values put on the front, the most promising first, until
-    all of the front is measured so or `exports` are used up; then only what was measured at all may be on it.
+    Measures with `exporter` every trial that the best known values put on the front and that may keep the limits, the
+    most promising first, until all of the front is measured so or `exports` are used up. Then only what was measured at
+    all, and keeps the limits with the upper end of its interval, may be on it: empty where nothing does.
     """
     left = exports
+    done = [trial for trial in study.of(origin) if trial.state == "done"]
     while True:
-        done = [trial for trial in study.of(origin) if trial.state == "done" and is_within_limits(study, trial)]
-        best = [done[i] for i in front([study.point(trial) for trial in done])]
+        able = [trial for trial in done if is_candidate(study, trial, exporter)]
+        best = [able[i] for i in front([study.point(trial) for trial in able])]
         waiting = [trial for trial in best if not is_measured_with(study, trial, exporter)]
         if not waiting or left <= 0:
             break
@@ -29,7 +31,7 @@ def measured_front(study: Study, origin: str, exporter: str, exports: int) -> li
             measure_trial(study, trial, exporter)
             left -= 1
             study.watch.advance(exports - left, f"{trial.origin} front")
-    known = [trial for trial in done if study.is_measured(trial)]
+    known = [trial for trial in done if study.is_measured(trial) and is_within_limits(study, trial)]
     return [known[i] for i in front([study.point(trial) for trial in known])]
 
 
@@ -48,10 +50,47 @@ def measure_trial(study: Study, trial: TrialRecord, exporter: str) -> None:
         study.refit(device)
 
 
+def is_candidate(study: Study, trial: TrialRecord, exporter: str) -> bool:
+    """Measured with `exporter` and within the limits; or not yet measured so, and not surely outside of them."""
+    if is_measured_with(study, trial, exporter):
+        return is_within_limits(study, trial)
+    return all(low <= limit for _, low, _, limit in limited(study, trial))
+
+
 def is_within_limits(study: Study, trial: TrialRecord) -> bool:
-    """No latency limit is broken by the best known value (exact limits were checked before the trial)."""
-    values = study.values(trial)
-    return all(values.get(name, 0.0) <= limit for name, limit in study.config.limits.items() if "@" in name)
+    """The upper end of each latency's interval keeps its limit: a value at the limit is above it half of the times that
+    it is measured. (Exact limits were checked before the trial.)"""
+    return all(high <= limit for _, _, high, limit in limited(study, trial))
+
+
+def limited(study: Study, trial: TrialRecord) -> list[tuple[float, float, float, float]]:
+    """(latency, low, high, limit) of the trial for each latency limit of the study, as well as it is known now."""
+    assert trial.architecture is not None
+    arch, found = Architecture.from_json(trial.architecture.json), []
+    for name, limit in study.config.limits.items():
+        if "@" in name:
+            told = study.latency(arch, name.partition("@")[2])
+            value, low, high = told[:3] if told else (trial.values[name],) * 3
+            found.append((value, low, high, limit))
+    return found
+
+
+def nearest_miss(study: Study) -> str:
+    """Why the front is empty: the trial that comes nearest to the latency limits, for the message."""
+    done = [trial for trial in study.of("search") if trial.state == "done"]
+    if not done:
+        return "no network of the search could be screened; `search status` says why."
+    best = min(done, key=lambda trial: max((high / limit for _, _, high, limit in limited(study, trial)), default=0.0))
+    names = [name for name in study.config.limits if "@" in name]
+    told = [
+        f"{name} <= {limit:g} with {value:.4g} [{low:.4g}, {high:.4g}]"
+        for name, (value, low, high, limit) in zip(names, limited(study, best), strict=True)
+    ]
+    return (
+        "no network that was measured keeps the latency limits with the upper end of its interval. Nearest is trial "
+        f"{best.number}: {'; '.join(told)}. Raise the limit, `search.trials` or `search.exports`, or add smaller "
+        "widths and depths to `space`."
+    )
 
 
 def reference_point(study: Study) -> tuple[float, ...]:

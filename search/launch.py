@@ -1,6 +1,7 @@
 """The main loop: a space, a supernet, a search, a measured front, and the files to ship."""
 
 from compress.memory import keep_freed_memory
+from search import fronts, winners
 from search.baselines import random_baseline
 from search.config.study import StudyConfig
 from search.errors import Infeasible, TooManyFailures
@@ -43,6 +44,8 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
         left = max(2, config.search.exports - study.exports)
         with stage(study, "front", left):
             front = measured_front(study, "search", SHIPPING, left - left // 3)  # nothing enters the front unmeasured
+            if not front:
+                raise Infeasible(fronts.nearest_miss(study))
             random_front = measured_front(study, "random", SCREENING, left // 3)
         with stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
             teacher = train_teacher(study, supernet)
@@ -54,7 +57,10 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
             develop_hand_made(study)
             shipped = ship(study)
         if shipped is None:
-            raise Infeasible("no network that was developed meets every limit. Raise the limits, or `search.trials`.")
+            raise Infeasible(
+                f"no network that was developed meets every limit. {winners.nearest_miss(study)} "
+                "Raise the limit, or `search.trials`."
+            )
         race_twins(study, chosen)
         study.ledger.set_state(study.id, "done")
     return study

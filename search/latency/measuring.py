@@ -35,7 +35,8 @@ PREDICTED = (
     "predicted_low_ms",
     "predicted_high_ms",
 )  # details of a network measured after a prediction
-SCREENED, SHIPPED = 1, 3  # sessions a file is measured in: while searching, and before anything is said of it
+SCREENED, SHIPPED, DECIDING = 1, 3, 7  # sessions a file is measured in: while searching, before anything is said of
+# it, and where that leaves open whether it keeps a limit
 SCREENING, SHIPPING = "screening", "onnx"  # exporters: fast and within a few percent; and what ships
 
 

@@ -37,7 +37,8 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Point:
-    """A finished trial with its best known values by objective; `limits_broken` names limits it exceeds."""
+    """A finished trial with its best known values by objective; `limits_broken` names limits that the upper end of
+    its interval exceeds."""
 
     number: int
     origin: str
@@ -216,7 +217,7 @@ def _point(
         values[name] = told
     row = trial.architecture
     params, macs = (row.params, row.macs) if row else (0, 0)
-    costs = {name: value.value for name, value in values.items()} | {"params": params, "macs": macs}
+    costs = {name: value.high for name, value in values.items()} | {"params": params, "macs": macs}  # a limit must hold
     return Point(
         number=trial.number,
         origin=trial.origin,

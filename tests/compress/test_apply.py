@@ -56,6 +56,13 @@ def test_a_limit_that_a_step_breaks_rejects_it_however_good_the_rest_is(limits: 
     assert verdict(better, budget=Budget(1.0, {name: 10 * value for name, value in limits.items()})).startswith("acc")
 
 
+def test_a_latency_limit_is_held_to_the_upper_end_of_the_interval() -> None:
+    found = findings(400)
+    wide = replace(found, latency=replace(found.latency, value=1.0, low=0.9, high=1.2))
+    assert verdict(wide, budget=Budget(1.0, {"latency_ms": 1.1})).startswith("rejected: breaks the limit latency_ms")
+    assert verdict(wide, budget=Budget(1.0, {"latency_ms": 1.2})).startswith("accepted")
+
+
 def test_a_limit_that_was_broken_before_only_must_not_get_worse() -> None:
     too_large = Budget(1.0, {"size_bytes": 50_000})
     assert verdict(findings(390, 1.0, 100_000), budget=too_large).startswith("accepted")  # trained on, same file size

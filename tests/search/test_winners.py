@@ -20,14 +20,15 @@ DEVICES = "devices={formula: {kind: simulated}, slow: {kind: simulated, macs_per
         ("latency_ms@formula: 2", True),
         ("latency_ms@slow: 2", False),
         ("latency_ms@slow: 6, latency_ms@formula: 2, params: 100", True),
+        ("latency_ms@formula: 1.4", False),
         ("latency_ms@formula: 2, params: 99", False),
     ],
 )
-def test_a_limit_is_held_to_the_latency_on_the_device_it_names(limits: str, holds: bool) -> None:
+def test_a_limit_is_held_to_the_upper_end_of_the_latency_on_the_device_it_names(limits: str, holds: bool) -> None:
     config = read_config(TINY, [DEVICES, f"limits={{{limits}}}"])
     latencies = [
         # the database calls a device as the first study did
-        Measurement("latency_ms", ms, "ms", ms, ms, "simulated", device="x", fingerprint=fingerprint_of(device))
+        Measurement("latency_ms", ms, "ms", ms, ms + 0.5, "simulated", device="x", fingerprint=fingerprint_of(device))
         for ms, device in zip((1.0, 5.0), config.devices.values(), strict=True)
     ]
     measurements = (*latencies, exact("params", 100, ""))
