@@ -10,17 +10,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
+from compress.devices import fingerprint_of
 from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
 from search.config.study import StudyConfig
 from search.hand_made import scaled_by_hand
-from search.latency.device_prior import DeviceTable
+from search.latency.foresight import Foresight, Known, foresee
+from search.latency.known_blocks import known_blocks, known_networks
 from search.latency.known_devices import device_tables
-from search.latency.predictors import LatencyModel
-from search.latency.transfer import FEW, best_model
+from search.latency.transfer import FEW
 from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
 from search.objectives import minimised
 from search.propose import Proposer
@@ -30,7 +30,6 @@ from search.state.records import ArchitectureRecord, StudyRecord, TrialRecord, V
 from search.state.weights import stored_network
 from search.watch import Watch
 from spaces.architecture import Architecture
-from spaces.features import features
 from spaces.space import SearchSpace
 from spaces.tasks import Data
 
@@ -40,7 +39,7 @@ VERSIONED = ("torch", "optuna", "onnx", "onnxruntime", "onnxscript", "numpy", "s
 @dataclass
 class Study:
     """What one run of `launch` works on. `measured` holds the best measurement of an architecture on a device, by
-    (architecture id, device name); `models` the latency predictor of each device, fitted anew after measurements."""
+    (architecture id, device name); `foresight` predicts on each device, fitted anew after measurements."""
 
     config: StudyConfig
     record: StudyRecord
@@ -52,8 +51,8 @@ class Study:
     folder: Path
     trials: list[TrialRecord] = field(default_factory=list)
     measured: dict[tuple[str, str], Measurement] = field(default_factory=dict)
-    models: dict[str, LatencyModel | None] = field(default_factory=dict)
-    known_devices: dict[str, list[DeviceTable]] = field(default_factory=dict)  # that teach each device's predictor
+    foresight: dict[str, Foresight] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)  # of each device, before this study
     graphs: dict[str, Any] = field(default_factory=dict)  # exported graphs by architecture, for other weights
     exports: int = 0
     away: dict[str, float] = field(default_factory=dict)  # devices that did not answer, and when to ask again
@@ -97,37 +96,39 @@ class Study:
         known = self.measured.get((arch.id, device))
         if known is not None:
             return known.value, known.low, known.high, known.kind
-        model = self.models.get(device)
-        if model is None:
-            return None
-        return (*model.predict_ms(features(self.space, arch)), "predicted")
+        foresight = self.foresight.get(device)
+        told = foresight.predict_ms(arch) if foresight else None
+        return None if told is None else (*told, "predicted")
 
     def refit(self, device: str) -> None:
-        """Fit the device's predictor to all that was measured of this study's trials, in their order, and to what other
-        devices of the database know of networks of the same kinds."""
-        known = [
+        """Fit the device's predictor to all that was measured of this study's trials, in their order, and to what was
+        known before: blocks and networks of a calibration, and other devices' networks of the same kinds."""
+        measured = [
             (Architecture.from_json(trial.architecture.json), self.measured[trial.architecture_id, device].value)
             for trial in self.trials
             if trial.architecture and (trial.architecture_id, device) in self.measured
         ]
-        rows: list[np.ndarray] = [features(self.space, arch) for arch, _ in known]
-        self.models[device] = best_model(self.teachers(device), rows, [value for _, value in known])
+        self.foresight[device] = foresee(self.space, self.known_before(device), measured)
 
-    def teachers(self, device: str) -> list[DeviceTable]:
-        """Other devices that were measured before this run; read once, when the first measurement says of what kind
-        this device's latencies are."""
-        from compress.devices import fingerprint_of
-
-        kind: Kind | None = next((m.kind for (_, name), m in self.measured.items() if name == device), None)
-        if device not in self.known_devices and kind is not None:
-            found = self.ledger.latencies_elsewhere(fingerprint_of(self.config.devices[device]))
-            self.known_devices[device] = device_tables(found, self.space, kind)
-        return self.known_devices.get(device, [])
+    def known_before(self, device: str) -> Known:
+        """What the database knew of a device before this run; read once, when the first measurement says of what kind
+        this device's latencies are and beside which reference they were taken."""
+        first = next((m for (_, name), m in self.measured.items() if name == device), None)
+        if device not in self.known and first is not None:
+            spec = self.config.devices[device]
+            others = device_tables(self.ledger.latencies_elsewhere(fingerprint_of(spec)), self.space, first.kind)
+            networks = known_networks(self.ledger, spec, self.space)
+            comparable = [
+                (arch, m.value) for arch, m in networks if m.details.get("reference") == first.details.get("reference")
+            ]
+            self.known[device] = Known(known_blocks(self.ledger, spec), tuple(comparable), tuple(others))
+        return self.known.get(device, Known())
 
     def calibration(self, device: str) -> int:
-        """So many first trials are measured whatever is predicted: the config says, or 10 where other devices help."""
+        """So many first trials are measured whatever is predicted: the config says, or 10 where blocks of the device or
+        other devices are known."""
         wanted = self.config.search.calibration
-        return min(FEW, wanted) if self.teachers(device) else wanted
+        return min(FEW, wanted) if self.known_before(device).helps else wanted
 
     def values(self, trial: TrialRecord) -> dict[str, float]:
         """A trial's values, with latencies that were measured after it was told."""
@@ -180,8 +181,6 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
 
 def _restore(study: Study) -> None:
     """Trials, Optuna's memory, measurements and predictors, as they were when the last trial was written."""
-    from compress.devices import fingerprint_of
-
     study.trials = study.ledger.trials(study.id)
     study.proposer.replay(study.trials)
     ids = [trial.architecture_id for trial in study.trials]

@@ -89,14 +89,15 @@ def _canonical(value: Any, default: Any = 0) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _block_tree(block: Block) -> dict[str, Any]:
+def block_tree(block: Block) -> dict[str, Any]:
+    """Kind and fields of a block, the same for equal ones."""
     values = {f.name: _canonical(getattr(block, f.name), f.default) for f in fields(block)}  # type: ignore[arg-type]
     return {"kind": block.kind} | values
 
 
 def _stage_tree(stage: Stage) -> dict[str, Any]:
     width, stride = _canonical(stage.width), _canonical(stage.stride)
-    return {"width": width, "stride": stride, "enter": stage.enter, "blocks": [_block_tree(b) for b in stage.blocks]}
+    return {"width": width, "stride": stride, "enter": stage.enter, "blocks": [block_tree(b) for b in stage.blocks]}
 
 
 def _stage(tree: dict[str, Any]) -> Stage:

@@ -1,4 +1,4 @@
-"""Devices saved once and named everywhere: device add, list, show, probe, rm."""
+"""Devices saved once and named everywhere: device add, list, show, probe, calibrate, rm."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from search.commands.calibrate import calibrate
 from search.commands.develop import explained
 from search.commands.look import table
 from search.commands.options import DEFAULT_DB, Db, Json
@@ -98,6 +99,9 @@ def probe_device(
         print(json.dumps({"v": 1, **tree}) if as_json else probe_text(tree, db))
         if found.network is None:
             raise DeviceBusy(f"{name} is in use: others measured there for {wait} s. Try later, or wait: --wait 600")
+
+
+device.command()(calibrate)
 
 
 @device.command()

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from compress.artifact import sha256_of
-from compress.devices import fingerprint_of
+from compress.devices import Device, fingerprint_of
 from compress.devices.sessions import measure_sessions
 from compress.export.normalised import exportable
 from compress.export.onnx import trace
@@ -23,10 +24,13 @@ from compress.measurement import Measurement
 from search.config.devices import kind_of
 from search.hand_made import hand_made
 from search.latency.reached import note_reached
+from search.state.ledger import Ledger
 from search.study import Study, architecture_record
 from search.workplace import Workplace
 from spaces.architecture import Architecture
 from spaces.network import build
+from spaces.space import SearchSpace
+from spaces.tasks import Data
 
 ANCHOR = "reference_latency_ms"
 ANCHOR_SESSIONS = 5
@@ -85,25 +89,27 @@ def anchored(found: Measurement, anchor_ms: float | None) -> Measurement:
 
 
 def reference_latency_ms(device: str, study: Workplace) -> float | None:
-    """The quiet latency of the study's reference network on a device: the least of five sessions, measured once and
-    kept in the database. None where the device does not compare with a reference (a simulated one)."""
-    spec = study.config.devices[device]
-    reference = reference_file(study)
-    known = study.ledger.known_measurement(sha256_of(reference), fingerprint_of(spec), ANCHOR)
+    """The quiet latency of the study's reference network on a device; see `anchor_ms`."""
+    return anchor_ms(study.config.devices[device], device, reference_file(study), study.ledger, study.id)
+
+
+def anchor_ms(spec: Device, name: str, reference: Path, ledger: Ledger, study_id: int | None = None) -> float | None:
+    """The quiet latency of a reference file on a device: the least of five sessions, measured once and kept in the
+    database. None where the device does not compare with a reference."""
+    known = ledger.known_measurement(sha256_of(reference), fingerprint_of(spec), ANCHOR)
     if known is None:
-        describe_device(study, device)
-        sessions = [spec.measure([reference], reference, device)[0] for _ in range(ANCHOR_SESSIONS)]
+        describe_device(spec, name, ledger)
+        sessions = [spec.measure([reference], reference, name)[0] for _ in range(ANCHOR_SESSIONS)]
         if "ratio" not in sessions[0].details:
             return None
         known = replace(min(sessions, key=lambda session: session.value), metric=ANCHOR)
-        study.ledger.record_measurements(study.id, None, None, [known])
+        ledger.record_measurements(study_id, None, None, [known])
     return known.value
 
 
-def describe_device(study: Workplace, device: str) -> None:
+def describe_device(spec: Device, name: str, ledger: Ledger) -> None:
     """Write what a device is, so that its measurements can point to it."""
-    spec = study.config.devices[device]
-    study.ledger.add_device(fingerprint_of(spec), device, kind_of(spec), spec.fingerprint())
+    ledger.add_device(fingerprint_of(spec), name, kind_of(spec), spec.fingerprint())
     note_reached(spec, fingerprint_of(spec))
 
 
@@ -113,18 +119,29 @@ def reference_file(study: Workplace) -> Path:
     path = study.folder / "reference.onnx"
     if not path.exists():
         assert isinstance(study, Study)
-        _export(hand_made(study.space), SCREENING, path, study)
+        export_reference(study.space, study.data, path)
     return path
 
 
+def export_reference(space: SearchSpace, data: Data, path: Path) -> Path:
+    """The hand-made network of a space, as it is screened: the same file in every study of the same space and data."""
+    return _screened(hand_made(space), data, path)
+
+
 def _export(arch: Architecture, exporter: str, path: Path, study: Study) -> Path:
-    normalisation = study.data.mean, study.data.std
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = build(arch).eval()
     if exporter == SCREENING:
-        return export_for_screening(network, normalisation, study.data.input_shape, path)
-    whole = exportable(network, normalisation, study.data.input_shape)
+        return _screened(arch, study.data, path)
     if arch.id not in study.graphs:
+        whole = exportable(_fresh(arch), (study.data.mean, study.data.std), study.data.input_shape)
         study.graphs[arch.id] = trace(whole, study.data.input_shape)
     return write_tidy(study.graphs[arch.id], path)
+
+
+def _screened(arch: Architecture, data: Data, path: Path) -> Path:
+    return export_for_screening(_fresh(arch), (data.mean, data.std), data.input_shape, path)
+
+
+def _fresh(arch: Architecture) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build(arch).eval()

@@ -24,7 +24,7 @@ def measure_parts(files: Sequence[Path], device: str, study: Workplace) -> list[
         anchor_ms = when_reachable(study, device, lambda: reference_latency_ms(device, study))
         found = when_reachable(study, device, lambda: spec.measure(new, reference_file(study), device))
         measured = [replace(anchored(each, anchor_ms), metric=PART) for each in found]
-        describe_device(study, device)
+        describe_device(spec, device, study.ledger)
         study.ledger.record_measurements(study.id, None, None, measured)
         known |= {sha256_of(path): each for path, each in zip(new, measured, strict=True)}
     return [replace(measurement, device=device) for digest in digests if (measurement := known[digest]) is not None]

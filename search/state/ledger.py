@@ -240,6 +240,11 @@ class Ledger:
         with self._read() as session:
             return reading.read_latencies(session, fingerprint)
 
+    def calibrated(self, fingerprint: str, metric: str) -> list[tuple[str, Measurement]]:
+        """(architecture as JSON, measurement) of networks measured on this device outside of any study."""
+        with self._read() as session:
+            return reading.read_calibrated(session, fingerprint, metric)
+
     def known_measurement(self, artifact: str, fingerprint: str, metric: str, sessions: int = 1) -> Measurement | None:
         """The newest measurement of this file on this device by any study, in at least so many sessions; a formula
         needs none. None if it has to be measured."""

@@ -162,23 +162,39 @@ def read_measurements(session: Session, *conditions: ColumnElement[bool]) -> lis
             study_id=row.study_id,
             architecture_id=row.architecture_id,
             variant_id=row.variant_id,
-            measurement=Measurement(
-                metric=row.metric,
-                value=row.value,
-                unit=row.unit,
-                low=row.low,
-                high=row.high,
-                kind=row.kind,
-                repeats=row.repeats,
-                device=device.name if device else "",
-                fingerprint=device.fingerprint if device else "",
-                artifact=row.artifact,
-                samples=row.samples,
-                details=row.details,
-            ),
+            measurement=_measurement(row, device),
         )
         for row, device in rows
     ]
+
+
+def _measurement(row: Any, device: Any) -> Measurement:
+    return Measurement(
+        metric=row.metric,
+        value=row.value,
+        unit=row.unit,
+        low=row.low,
+        high=row.high,
+        kind=row.kind,
+        repeats=row.repeats,
+        device=device.name if device else "",
+        fingerprint=device.fingerprint if device else "",
+        artifact=row.artifact,
+        samples=row.samples,
+        details=row.details,
+    )
+
+
+def read_calibrated(session: Session, fingerprint: str, metric: str) -> list[tuple[str, Measurement]]:
+    """(architecture as JSON, measurement) of what was measured on a device outside of any study, oldest first."""
+    joined = (
+        select(MeasurementRow, DeviceRow, ArchitectureRow.json)
+        .join(DeviceRow, MeasurementRow.device_id == DeviceRow.id)
+        .join(ArchitectureRow, MeasurementRow.architecture_id == ArchitectureRow.id)
+        .where(MeasurementRow.metric == metric, DeviceRow.fingerprint == fingerprint, MeasurementRow.study_id.is_(None))
+    )
+    found: Sequence[Any] = session.execute(joined.order_by(MeasurementRow.id)).all()
+    return [(json, _measurement(row, device)) for row, device, json in found]
 
 
 def read_latencies(session: Session, besides: str) -> list[DeviceLatency]:

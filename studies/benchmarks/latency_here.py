@@ -2,10 +2,11 @@
 
     python studies/benchmarks/latency_here.py --space studies/cifar10/space.yaml --table FILE.parquet --minutes 5
 
-Exports random networks as a study screens them and measures each file beside the hand-made one, 20 ms of noise apart,
+Exports random networks as a study screens them and measures each file beside the hand-made one, in the same rounds,
 until the table holds `--networks` or the minutes are over; call it again to go on. The table keeps every network's
-description, so predictors are compared without a device (latency_predictors.py). Weights and images are random: no
-latency depends on them.
+description, so predictors are compared without a device (latency_predictors.py). With `--blocks FILE.parquet` every
+block of the space is measured first, as `search device calibrate` does it. Weights and images are random: no latency
+depends on them.
 """
 
 import argparse
@@ -18,18 +19,16 @@ from tempfile import TemporaryDirectory
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("LATHE_DATA", ".")  # a space file may name its data there; they are not read
 
-import numpy as np  # noqa: E402  (reads the variable)
 import pyarrow  # noqa: E402
 import pyarrow.parquet as parquet  # noqa: E402
-import torch  # noqa: E402
 
-from compress.devices.onnxruntime import OnnxRuntime  # noqa: E402
-from compress.export.screening import export_for_screening  # noqa: E402
-from compress.quantize.int8 import quantize_static  # noqa: E402
+from compress.devices.onnxruntime import OnnxRuntime  # noqa: E402  (numpy reads the variable)
 from search.config.study import read_config  # noqa: E402
 from search.hand_made import hand_made  # noqa: E402
+from search.latency.block_files import FLOAT, PRECISIONS, copies_of, network_files  # noqa: E402
+from search.latency.calibrate_device import TOGETHER, measure_blocks  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
-from spaces.network import build  # noqa: E402
+from spaces.placements import placements  # noqa: E402
 from spaces.space import SearchSpace, sample  # noqa: E402
 
 NORMALISATION = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -52,22 +51,24 @@ def networks(space: SearchSpace, count: int, seed: int) -> list[Architecture]:
     return list(found.values())
 
 
-def export_both(arch: Architecture, folder: Path) -> list[Path]:
-    """The float file and the int8 file."""
-    torch.manual_seed(0)
-    network = build(arch).eval()
-    for parameter in network.parameters():
-        if not parameter.any():  # a branch that starts at zero would be quantized to scales so small that they are slow
-            torch.nn.init.uniform_(parameter, -0.5, 0.5)
-    plain = export_for_screening(network, NORMALISATION, arch.input_shape, folder / "float.onnx")
-    images = np.random.default_rng(0).random((2, *arch.input_shape), dtype=np.float32)
-    return [plain, quantize_static(plain, images, folder / "int8.onnx")]
+def measured_blocks(space: SearchSpace, reference: Path) -> list[dict[str, float | str]]:
+    """A row for each placement of the space and precision: the ratio to the reference of one such piece."""
+    wanted, rows = placements(space), []
+    with TemporaryDirectory() as folder:
+        for i in range(0, len(wanted), TOGETHER):
+            group = wanted[i : i + TOGETHER]
+            device = OnnxRuntime(rounds=ROUNDS)
+            for placed, precision, one in measure_blocks(device, "here", group, PRECISIONS, reference, Path(folder)):
+                ratio = float(one.details["ratio"]) / copies_of(placed)
+                rows.append({"block": placed.key, "precision": precision, "ratio": ratio})
+    return rows
 
 
 def measure(arch: Architecture, reference: Path) -> list[dict[str, float | str]]:
     """A row each for the float and the int8 file, measured in the same rounds."""
     with TemporaryDirectory() as folder:
-        found = OnnxRuntime(rounds=ROUNDS).measure(export_both(arch, Path(folder)), reference, "here")
+        files = network_files(arch, NORMALISATION, PRECISIONS, Path(folder) / "network")
+        found = OnnxRuntime(rounds=ROUNDS).measure(list(files.values()), reference, "here")
     return [
         {
             "architecture": arch.to_json(),
@@ -75,7 +76,7 @@ def measure(arch: Architecture, reference: Path) -> list[dict[str, float | str]]
             "clock_ms": one.value,
             **{name: float(one.details[name]) for name in ("ratio", "ratio_low", "ratio_high", "reference_ms")},
         }
-        for precision, one in zip(("float", "int8"), found, strict=True)
+        for precision, one in zip(PRECISIONS, found, strict=True)
     ]
 
 
@@ -90,7 +91,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", type=Path, default=Path("studies/cifar10/space.yaml"))
     parser.add_argument("--table", type=Path, required=True, help="Parquet file to write, or to go on with")
-    parser.add_argument("--networks", type=int, default=220)
+    parser.add_argument("--blocks", type=Path, help="Parquet file to write the blocks to, unless it is there")
+    parser.add_argument("--networks", type=int, default=240)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--side", type=int, default=32, help="pixels of an image's side")
     parser.add_argument("--classes", type=int, default=10)
@@ -101,7 +103,9 @@ def main() -> None:
     rows = parquet.read_table(arguments.table).to_pylist() if arguments.table.exists() else []
     known = {row["architecture"] for row in rows}
     with TemporaryDirectory() as folder:
-        reference = export_both(hand_made(space), Path(folder))[0]
+        reference = network_files(hand_made(space), NORMALISATION, (FLOAT,), Path(folder) / "reference")[FLOAT]
+        if arguments.blocks and not arguments.blocks.exists():
+            save(measured_blocks(space, reference), arguments.blocks)
         for arch in networks(space, arguments.networks, arguments.seed):
             if time.monotonic() > ends:
                 break

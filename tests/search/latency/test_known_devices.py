@@ -53,7 +53,7 @@ def test_a_new_device_is_predicted_from_five_measurements_and_a_known_device(stu
     assert study.latency(unseen, NAME) is None
     for arch in mine[:5]:
         measure_architecture(arch, NAME, study)
-    (teacher,) = study.teachers(NAME)
+    (teacher,) = study.known_before(NAME).others
     assert len(teacher.latencies_ms) == 12
     rows = [np.asarray(row) for row in teacher.features[:5]]
     assert teacher.features.shape[1] == len(feature_names(study.space))
@@ -73,7 +73,7 @@ def test_a_database_that_knows_no_other_device_teaches_nothing(tmp_path: Path) -
     with Ledger.open(str(tmp_path / "lathe.db")) as ledger:
         study = open_study(read_config(TINY), ledger, Watch())
         measure_architecture(networks(study, 1, 0)[0], NAME, study)
-        assert study.teachers(NAME) == []
+        assert study.known_before(NAME).others == ()
         assert study.calibration(NAME) == study.config.search.calibration
 
 

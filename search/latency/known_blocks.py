@@ -1,0 +1,39 @@
+"""What the database knows of a device's blocks, and of whole networks that were measured to correct them."""
+
+from compress.devices import Device, fingerprint_of
+from compress.measurement import Measurement
+from search.latency.block_table import BlockTable, table_of
+from search.state.ledger import Ledger
+from spaces.architecture import Architecture
+from spaces.features import kind_of, kinds_of
+from spaces.network import pieces
+from spaces.registry import UnknownName
+from spaces.space import SearchSpace
+
+BLOCK_METRICS = {"float": "block_ms", "int8": "block_int8_ms"}  # of a piece, as often as details["copies"] says
+NETWORK_METRICS = {"float": "latency_ms", "int8": "latency_int8_ms"}
+MARK = "calibration"  # in the details of a network that was measured for no study
+
+
+def known_blocks(ledger: Ledger, device: Device, precision: str = "float") -> BlockTable:
+    """All blocks that were ever measured on the device."""
+    found = ledger.measurements(fingerprint=fingerprint_of(device), metric=BLOCK_METRICS[precision])
+    return table_of(row.measurement for row in found)
+
+
+def known_networks(
+    ledger: Ledger, device: Device, space: SearchSpace, precision: str = "float"
+) -> list[tuple[Architecture, Measurement]]:
+    """Networks of the space's kinds and images that calibration measured on the device. Their milliseconds compare
+    with a study's where details["reference"] is the study's."""
+    kinds, found = kinds_of(space), []
+    for json, measurement in ledger.calibrated(fingerprint_of(device), NETWORK_METRICS[precision]):
+        if MARK not in measurement.details:
+            continue
+        try:
+            arch = Architecture.from_json(json)
+        except (UnknownName, ValueError, TypeError, KeyError):  # of a block that is not installed, or was another then
+            continue
+        if arch.input_shape == space.input_shape and {kind_of(piece) for _, piece in pieces(arch)} <= kinds:
+            found.append((arch, measurement))
+    return found
