@@ -32,13 +32,7 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
         with stage(study, "supernet"):
             supernet = trained_supernet(study)
         with stage(study, "search", config.search.trials):
-            while study.has_budget():
-                study.watch.check()
-                proposal = study.proposer.propose(len(study.of("search")))
-                trial = screen(proposal, supernet, study)
-                study.add(trial)  # our rows first, then Optuna's memory
-                study.proposer.tell(proposal, trial.values if trial.state == "done" else None)
-                _after(study)
+            try_networks(study, supernet)
         with stage(study, "baseline", config.search.trials):
             random_baseline(study, supernet)
         left = max(2, config.search.exports - study.exports)
@@ -64,6 +58,17 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
         race_twins(study, chosen)
         study.ledger.set_state(study.id, "done")
     return study
+
+
+def try_networks(study: Study, supernet: Supernet) -> None:
+    """Propose, screen and record until the study's trials are used up."""
+    while study.has_budget():
+        study.watch.check()
+        proposal = study.proposer.propose(len(study.of("search")))
+        trial = screen(proposal, supernet, study)
+        study.add(trial)  # our rows first, then Optuna's memory
+        study.proposer.tell(proposal, trial.values if trial.state == "done" else None)
+        _after(study)
 
 
 def trained_supernet(study: Study) -> Supernet:
