@@ -18,12 +18,13 @@ def _sentence(data: Mapping[str, Any]) -> str:
     points, low, high = data["points"]
     verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
     pace = data["twin_latency_ms"] / data["latency_ms"]
+    own, other = _percent(data["accuracy"]), _percent(data["twin_accuracy"])
+    params = f"{words.count(data['params'])} and {words.count(data['twin_params'])} parameters"
     return (
-        f"Trial {data['trial']} has Kolmogorov-Arnold blocks. Trained alone it is right on {_percent(data['accuracy'])} of "
-        f"{data['images']} validation examples, its twin of MLPs, which takes {pace:.2f} of its {data['latency_ms']:.3g} "
-        f"ms on {data['device']}, on {_percent(data['twin_accuracy'])}: {verdict} ({points:+.1f} points, 90 % interval over "
-        f"examples {low:+.1f} to {high:+.1f}; one training of {data['epochs']} epochs each; "
-        f"{words.count(data['params'])} and {words.count(data['twin_params'])} parameters)."
+        f"Trial {data['trial']} has Kolmogorov-Arnold blocks. Trained alone it is right on {own} of {data['images']} "
+        f"validation examples, its twin of MLPs, which takes {pace:.2f} of its {data['latency_ms']:.3g} ms on "
+        f"{data['device']}, on {other}: {verdict} ({points:+.1f} points, 90 % interval over examples {low:+.1f} to "
+        f"{high:+.1f}; one training of {data['epochs']} epochs each; {params})."
     )
 
 
