@@ -1,7 +1,7 @@
 """`search compress`: a model of the user's through the recipe, and one message for everything that does not fit."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,15 +9,18 @@ import onnx
 import pytest
 import torch
 
+from compress.devices.simulated import Simulated
 from compress.evaluate import evaluate_file
 from compress.export.quiet import quiet
 from compress.foreign import Foreign, description_of
 from compress.given import load_given
+from compress.measurement import Measurement
 from search.commands.develop import run_study
 from search.config.recipe import read_recipe
 from search.errors import Interrupted
 from search.state.ledger import Ledger
 from search.state.recorded import load_study
+from search.winners import cost_of
 from spaces.tasks import Digits
 from tests.search.command_line import Call, is_one_message
 from tests.spaces.parquet_files import pictures, write
@@ -100,6 +103,31 @@ def test_a_pruned_network_comes_back_from_its_record(done: Done) -> None:
     arch = description_of(pruned.architecture.json)
     assert isinstance(arch, Foreign) and arch.source == "given_models.py:residual"
     assert dict(arch.shapes)["conv2.weight"] == (8, 1, 3, 3), "a depthwise convolution shrinks with its neighbours"
+
+
+def test_what_every_width_costs_is_measured_once_for_all_studies(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pruning to a latency: a second study on the same device finds every layer in the database."""
+    asked, measure = list[int](), Simulated.measure
+
+    def counted(device: Simulated, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
+        asked.append(len(files))
+        return measure(device, files, reference, name)
+
+    monkeypatch.setattr(Simulated, "measure", counted)
+    file = recipe("kind: simulated", "kind: simulated, macs_per_us: 10")
+    text = file.read_text().replace("  - distill: {epochs: 2, lr: 0.1}\n", "").replace("ratio: 0.5", "latency: 0.6")
+    counts, speeds = [], []
+    for name in ("first", "second"):
+        file.write_text(text.replace("study: mine", f"study: {name}"))
+        asked.clear()
+        run_study(read_recipe(file, f"{MODELS}:residual"), str(tmp_path / "lathe.db"), quiet=True)
+        given, pruned, *_ = load_study(name, str(tmp_path / "lathe.db")).variants[-3:]
+        counts.append(sum(asked))
+        speeds.append(cost_of(pruned, "latency_ms") / cost_of(given, "latency_ms"))
+    assert counts[0] > 20 > 10 > counts[1]
+    assert 0.5 < speeds[0] <= 0.62 and speeds[1] == pytest.approx(speeds[0])
 
 
 def test_show_report_top_and_export_know_it(search: Call, done: Done, tmp_path: Path) -> None:
