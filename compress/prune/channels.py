@@ -33,13 +33,12 @@ class Prune:
     to, in (0, 1): what every width costs is measured on the device, and the widths are chosen that keep the most within
     it. width: also shorten the stages' widths. multiple: with `ratio`, hidden channels stay a multiple of it (vector
     units compute the rest for nothing). importance: of a unit, `magnitude`, `taylor`, `bn` or `hessian`, see
-    importance.py; by default magnitude with `ratio` and hessian, which compares layers, with `latency`. epochs: of
-    training afterwards, with the teacher.
+    importance.py. epochs: of training afterwards, with the teacher.
     """
 
     ratio: float = 0.25
     latency: float | None = None
-    importance: str | None = None
+    importance: str = "magnitude"
     width: bool = False
     multiple: int = 8
     epochs: int = 5
@@ -51,7 +50,7 @@ class Prune:
             raise ValueError(f"`ratio` must be in (0, 1), got {self.ratio}. Write 0.5 to halve the channels.")
         if self.latency is not None and not 0 < self.latency < 1:
             raise ValueError(f"`latency` must be in (0, 1), got {self.latency}. Write 0.5 for half of what it is now.")
-        if self.importance not in (None, *IMPORTANCES):
+        if self.importance not in IMPORTANCES:
             raise ValueError(f"`importance` must be one of {', '.join(IMPORTANCES)}, got {self.importance!r}.")
         for name in ("multiple", "epochs", "batch", "lr"):
             if getattr(self, name) <= 0:
@@ -67,7 +66,7 @@ class Prune:
 
     def _faster(self, variant: Variant, context: Context) -> tuple[Description, nn.Module]:
         assert self.latency is not None
-        kind, data = self.importance or "hessian", context.data
+        kind, data = self.importance, context.data
         if isinstance(variant.arch, Foreign):
             plan = coupled.foreign_plan(variant.arch, variant.network, data, kind)
         else:
@@ -75,7 +74,7 @@ class Prune:
         return by_latency.prune_to_latency(variant.network, plan, self.latency, context)
 
     def _smaller(self, variant: Variant, data: Data) -> tuple[Description, nn.Module]:
-        kind = self.importance or "magnitude"
+        kind = self.importance
         if isinstance(variant.arch, Foreign):
             network = foreign.prune_foreign(variant.network, data, self.ratio, self.multiple, kind)
             given = variant.arch

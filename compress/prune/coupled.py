@@ -45,7 +45,7 @@ def foreign_plan(arch: Foreign, network: nn.Module, data: Data, kind: str) -> Pl
         groups = coupled(foreign.graph(whole, x), whole, foreign.kept(whole, arch.classes))
     layers = measured_layers(network, x)
     slopes, tensors = slopes_for(kind, network, data), dict(network.state_dict())
-    worths = tuple(importance(tensors, group.axes, group.units, kind, slopes, alike=False) for group in groups)
+    worths = tuple(importance(tensors, group.axes, group.units, kind, slopes) for group in groups)
 
     def parts(at: Mapping[int, int]) -> list[Layer]:
         found = dict(layers)

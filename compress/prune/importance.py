@@ -6,9 +6,9 @@ of its BatchNorm factors (Liu et al. 2017, arXiv:1708.06519; without the penalty
 the loss that its weights carry to second order, from the diagonal of the Hessian (LeCun et al. 1990, Optimal brain
 damage), estimated by squared gradients.
 
-All are summed over everything that belongs to a unit. Units of one dimension are compared with each tensor scaled to a
-mean of 1, so that tensors count alike, as in Fang et al. 2023, arXiv:2301.12900 (DepGraph). That says nothing between
-dimensions, all of which have the same mean; `worth` of taylor and hessian is in the loss's unit and does.
+All are summed over everything that belongs to a unit; the first three with each tensor scaled to a mean of 1, so that
+tensors count alike, as in Fang et al. 2023, arXiv:2301.12900 (DepGraph), the last in the unit of the loss. Units of one
+dimension are compared, never those of two.
 """
 
 from collections.abc import Mapping
@@ -69,12 +69,10 @@ def importance(
     units: int,
     kind: str = "magnitude",
     slopes: Mapping[str, Tensor] | None = None,
-    alike: bool = True,
 ) -> Tensor:
     """(units,): the worth of every unit of the dimension whose axes are `found`. slopes: see `slopes_for`.
 
-    alike: every tensor counts alike, and so does every dimension; otherwise `taylor` and `hessian` stay in the unit of
-    the loss. A dimension without BatchNorm (heads, experts) is judged by magnitude where `bn` is asked for.
+    A dimension without BatchNorm (heads, experts) is judged by magnitude where `bn` is asked for.
     """
     axes = [axis for axis in found if not axis.tensor.endswith(STATISTICS)]
     if kind == "bn":
@@ -89,7 +87,7 @@ def importance(
             worth = _by_unit(weights.square() * slopes[axis.tensor], axis, units).sum(1) / 2  # type: ignore[index]
         else:
             worth = _by_unit(weights, axis, units).square().sum(1)
-        total += worth if known and not alike else worth / worth.mean().clamp_min(1e-12)
+        total += worth if kind == "hessian" and known else worth / worth.mean().clamp_min(1e-12)
     return total
 
 

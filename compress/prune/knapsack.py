@@ -50,13 +50,18 @@ class Costs:
 
 
 def losses_of(worth: Tensor) -> Tensor:
-    """(units + 1,): entry w is the worth that goes if the w worthiest units stay."""
-    ascending = worth.double().sort().values
-    return torch.cat([torch.zeros(1, dtype=torch.float64), ascending.cumsum(0)]).flip(0)
+    """(units + 1,): entry w is -log of the share of all worth that the w worthiest units have.
+
+    A share, because worths of two groups do not compare; its logarithm, because half of what is left costs the same
+    wherever it goes, so that no group is emptied for the others.
+    """
+    descending = worth.double().clamp_min(0).sort(descending=True).values
+    kept = torch.cat([torch.zeros(1, dtype=torch.float64), descending.cumsum(0)]) / descending.sum().clamp_min(1e-30)
+    return -kept.clamp(1e-30, 1).log()
 
 
 def choose(worths: Sequence[Tensor], costs: Costs, budget_ms: float) -> tuple[int, ...]:
-    """The width of every group: least worth lost for at most `budget_ms` in all parts, or as near as widths go.
+    """The width of every group: the least sum of losses for at most `budget_ms` in all parts, or as near as widths go.
 
     worths: (units,) each. Only the edges of a group's staircase are looked at. Cost: milliseconds.
     """

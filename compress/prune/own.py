@@ -20,7 +20,7 @@ def own_plan(arch: Architecture, network: nn.Module, data: Data, kind: str, widt
     slopes = slopes_for(kind, network, data)
     tensors = dict(network.state_dict())
     groups = [d for d in dimensions(arch) if d.units > 1 and (width or d.block >= 0)]
-    worths = tuple(importance(tensors, axes(arch, d), d.units, kind, slopes, alike=False) for d in groups)
+    worths = tuple(importance(tensors, axes(arch, d), d.units, kind, slopes) for d in groups)
 
     def parts(at: Mapping[int, int]) -> list[PlacedPiece]:
         return placed(_shortened(arch, {groups[group]: units for group, units in at.items()}))

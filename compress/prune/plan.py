@@ -13,7 +13,7 @@ from compress.prune.parts import Part
 class Plan:
     """Groups of coupled units that leave together, and what the network is at other widths.
 
-    worths: of each group, what every unit is worth, (units,), comparable between groups. parts: what of the network
+    worths: of each group, what every unit is worth beside the others of the group, (units,). parts: what of the network
     costs time, with the groups of the mapping at these widths and all others whole; equally many in the same order for
     any mapping. cut: the network with so many units in each group, the worthiest, not yet trained on.
     """

@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--trained", type=int, default=0, help="epochs of the network (0: ten)")
     parser.add_argument("--shares", type=float, nargs="*", default=[0.8, 0.6, 0.45, 0.3, 0.2], help="of latency")
     parser.add_argument("--macs", type=float, nargs="*", default=[0.75, 0.5, 0.3, 0.15], help="shares of MACs")
-    parser.add_argument("--importance", default="hessian", help="of `latency`")
+    parser.add_argument("--importance", default="magnitude", help="of `latency`")
     parser.add_argument("--images", type=int, default=15_000, help="training images of each network")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--lr", type=float, default=0.02)

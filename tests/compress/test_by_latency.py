@@ -71,8 +71,12 @@ def chain(seed: int) -> tuple[list[Tensor], Costs]:
     return worths, Costs(parts_ms, stairs)
 
 
-def test_what_is_lost_grows_with_every_unit_that_goes_the_least_first() -> None:
-    assert losses_of(torch.tensor([3.0, 1.0, 2.0])).tolist() == [6, 3, 1, 0]
+def test_a_loss_is_the_logarithm_of_the_share_of_worth_that_the_worthiest_keep() -> None:
+    kept = (-losses_of(torch.tensor([3.0, 1.0, 2.0]))).exp()
+    torch.testing.assert_close(kept, torch.tensor([0, 3, 5, 6], dtype=torch.float64) / 6)
+    alike, scaled = (choose([worth, torch.ones(UNITS), torch.ones(UNITS)], chain(3)[1], 2.0) for worth in
+                     (torch.arange(1.0, 17.0), 1000 * torch.arange(1.0, 17.0)))  # fmt: skip
+    assert alike == scaled, "the worths of two groups do not compare"
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -87,7 +91,7 @@ def test_the_choice_fits_and_loses_hardly_more_than_the_best_of_all_choices(seed
     assert costs.total_ms(chosen) <= budget_ms
     every = itertools.product(range(UNITS // LEAST_SHARE, UNITS + 1), repeat=3)
     best = min(lost(widths) for widths in every if costs.total_ms(widths) <= budget_ms)
-    assert lost(chosen) - best <= 0.05 * sum(float(worth.sum()) for worth in worths)
+    assert lost(chosen) - best <= 0.1, "a tenth less of what the best choice keeps"
 
 
 def test_only_edges_are_chosen_and_no_group_vanishes() -> None:
@@ -136,17 +140,6 @@ def test_channels_that_do_nothing_are_those_that_go(kind: str) -> None:
     _, made = plan.cut([sizes[len(worth)] for worth in plan.worths])
     torch.testing.assert_close(run(made), run(network))
     assert made.both.weight.shape == (4, 7, 3, 3)  # type: ignore[union-attr]
-
-
-def test_worth_by_hessian_compares_dimensions_and_worth_by_magnitude_does_not() -> None:
-    data, arch = toy_data(), arch_of(MBConv(expand=2), Attention(heads=4, head_dim=8))
-    network = network_of(arch)
-    means = {
-        kind: [float(worth.mean()) for worth in own_plan(arch, network, data, kind, width=False).worths]
-        for kind in ("magnitude", "hessian")
-    }
-    assert all(mean == pytest.approx(round(mean)) for mean in means["magnitude"]), "one for each tensor"
-    assert min(means["hessian"]) > 0 and max(means["hessian"]) > 1.5 * min(means["hessian"])
 
 
 @pytest.mark.parametrize("share", [0.8, 0.5])
