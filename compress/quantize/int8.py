@@ -13,11 +13,12 @@ import numpy as np
 
 from compress.export.quiet import quiet
 from compress.quantize import QuantizeError
+from compress.quantize.between import ACTIVATIONS, ADDITION, between
 
 if TYPE_CHECKING:
     import onnx
 
-# All others stay float: quantizing them too makes hundreds of small nodes, and Add alone cost 11-17 % of the speed.
+# What computes in int8, with what lies `between`. All others stay float: quantizing them makes hundreds of small nodes.
 OPERATORS = ("Conv", "Gemm", "MatMul")
 
 
@@ -114,13 +115,16 @@ def _quantized(prepared: Path, images: _Images, method: str, floating: list[str]
     from onnxruntime import quantization
 
     quantized = prepared.with_name("quantized.onnx")
+    graph = onnx.load(prepared).graph
+    operators = {node.name for node in graph.node if node.op_type in OPERATORS} - set(floating)
+    chosen = operators | between(graph, operators)
     quantization.quantize_static(
         prepared,
         quantized,
         images,  # type: ignore[arg-type]  (the class it asks for is this one method)
         quant_format=quantization.QuantFormat.QDQ,
-        op_types_to_quantize=list(OPERATORS),
-        nodes_to_exclude=floating,
+        op_types_to_quantize=[*OPERATORS, ADDITION, *ACTIVATIONS],
+        nodes_to_quantize=sorted(chosen),
         per_channel=True,
         activation_type=quantization.QuantType.QUInt8,  # signed ones left 12 of 32 convolutions float
         weight_type=quantization.QuantType.QInt8,
