@@ -46,7 +46,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing PyTorch into $(VENV) ..."
 	@$(PIP) install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --constraint constraints.txt torch
 	@echo "Installing Lathe and the rest ..."
-	@$(PIP) install --constraint constraints.txt --editable '.[dashboard,postgres,prune,qat,dev]'
+	@$(PIP) install --constraint constraints.txt --editable '.[dashboard,openvino,postgres,prune,qat,dev]'
 	@touch $(READY)
 
 clean:

@@ -11,6 +11,9 @@ NEEDED = ("torch", "numpy", "optuna", "sqlalchemy", "onnx", "onnxruntime", "onnx
 OPTIONAL = {
     "streamlit": "the dashboard: pip install 'lathe[dashboard]'",
     "psycopg": "PostgreSQL: pip install 'lathe[postgres]'",
+    "openvino": "the devices openvino and auto, and the format openvino: pip install 'lathe[openvino]'",
+    "torchao": "the step qat: pip install 'lathe[qat]'",
+    "torch_pruning": "pruning networks of others: pip install 'lathe[prune]'",
 }
 SQLITE_FIXED = (3, 51, 3)
 

@@ -73,6 +73,8 @@ def digest(fingerprint: Mapping[str, str]) -> str:
 DEVICES: Registry[type[Device]] = Registry("device", "lathe.devices")
 
 import compress.devices.adb  # noqa: E402
+import compress.devices.auto  # noqa: E402
 import compress.devices.onnxruntime  # noqa: E402
+import compress.devices.openvino  # noqa: E402
 import compress.devices.simulated  # noqa: E402
 import compress.devices.ssh  # noqa: E402, F401  (these register themselves in DEVICES)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on an Android device over adb. There: a Python with numpy and onnxruntime, such as Termux has."""
+"""An Android device over adb. There: a Python with numpy and an engine, such as Termux has."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.devices import DEVICES, DeviceError, DeviceOffline, remote
+from compress.devices.engines import PRECISIONS
 from compress.measurement import Measurement
 
 GONE = ("no devices", "not found", "device offline", "unauthorized", "cannot connect", "closed", "daemon not running")
@@ -26,6 +27,8 @@ class Adb:
     serial: str = ""
     folder: str = "/data/local/tmp"
     python: str = "python3"
+    engine: str = "onnxruntime"
+    precision: str = PRECISIONS[0]
     threads: int = 1
     rounds: int = 30
     calls: int = 5

@@ -50,11 +50,12 @@ def measurements_of(
             "load": float(answer["load"]),
         }
         notes = ["; ".join(map(str, file["notes"])) for file in answer["files"][1:]]
+        own: list[Details] = [{"engine": str(file["engine"])} for file in answer["files"][1:]]
     except (KeyError, TypeError, ValueError) as error:
         raise DeviceError(f"the runner's answer cannot be read ({error}). Is it of this version of Lathe?") from error
     return [
-        _measurement(path, samples, found[0], common | ({"notes": note} if note else {}), name, fingerprint)
-        for path, samples, note in zip(files, found[1:], notes, strict=True)
+        _measurement(path, samples, found[0], common | more | ({"notes": note} if note else {}), name, fingerprint)
+        for path, samples, note, more in zip(files, found[1:], notes, own, strict=True)
     ]
 
 
@@ -94,7 +95,7 @@ def spread(samples: np.ndarray, calls: int) -> Details:
     return {"median": float(np.median(samples.reshape(-1, calls).min(1))), "p50": p50, "p90": p90, "p99": p99}
 
 
-def resources_of(answer: Mapping[str, Any], file: Path, name: str, fingerprint: str) -> list[Measurement]:
+def resources_of(answer: Mapping[str, Any], file: Path, engine: str, name: str, fingerprint: str) -> list[Measurement]:
     """Peak memory and energy from the answer to a memory job; what the platform does not tell is not there."""
     found: list[tuple[str, float, str, Details]] = []
     if "peak_bytes" in answer:
@@ -107,6 +108,6 @@ def resources_of(answer: Mapping[str, Any], file: Path, name: str, fingerprint: 
         found.append(("energy_mj", 1e3 * float(answer["joules"]) / calls, "mJ", details))
     return [
         Measurement(metric, value, unit, value, value, "measured", 1, name, fingerprint, sha256_of(file),
-                    details={"protocol": VERSION, **details})
+                    details={"protocol": VERSION, "engine": engine, **details})
         for metric, value, unit, details in found
     ]  # fmt: skip

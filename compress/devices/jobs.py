@@ -1,32 +1,26 @@
-"""What is asked of a runner (`compress/runner.py`), here or at the other end of a wire."""
+"""What is asked of a runner (`compress/runner/`), here or at the other end of a wire."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from compress import runner
 from compress.artifact import sha256_of
 from compress.devices import DeviceError
-from compress.devices.protocol import Sampling
 
-
-def measure_job(files: Sequence[Path], threads: int, sampling: Sampling, shapes: str) -> dict[str, Any]:
-    """The arguments of `runner.measure`. Raises: DeviceError: if a file cannot be read."""
-    return {
-        "files": [file_entry(path) for path in files],
-        "threads": threads,
-        "rounds": sampling.rounds,
-        "calls": sampling.calls,
-        "seed": sampling.seed,
-        "shapes": read_shapes(shapes),
-    }
+ARCHIVE = "runner.zip"
+START = "from compress.runner.answering import main\n\nmain()\n"
 
 
 def file_entry(path: Path) -> dict[str, str]:
@@ -51,16 +45,31 @@ def read_shapes(text: str) -> dict[str, list[int]]:
     return shapes
 
 
-def options_text(threads: int, shapes: str) -> str:
-    """How ONNX Runtime is opened, for the fingerprint."""
-    open_sizes = f" {shapes}" if shapes else ""
-    return f"threads={threads} sequential all-optimisations no-spinning bound-io batch=1{open_sizes}"
+def archive() -> bytes:
+    """The runner as one file that `python` runs, the same bytes each time; it is of this version of Lathe."""
+    packed, rooms = io.BytesIO(), Path(runner.__file__).parents[2]
+    files = [rooms / "compress/__init__.py", *sorted(Path(runner.__file__).parent.rglob("*.py"))]
+    texts = {str(file.relative_to(rooms)): file.read_text() for file in files}
+    with zipfile.ZipFile(packed, "w") as whole:
+        for name, text in {**texts, "__main__.py": START}.items():
+            whole.writestr(zipfile.ZipInfo(name), text)
+    return packed.getvalue()
+
+
+@contextlib.contextmanager
+def packed_runner() -> Iterator[Path]:
+    """The archive as a file, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+        path = Path(folder) / ARCHIVE
+        path.write_bytes(archive())
+        yield path
 
 
 def run_here(job: dict[str, Any], limit_s: int) -> dict[str, Any]:
     """Answer a job in a new process of this machine. Raises: DeviceError: if it dies or takes longer than limit_s."""
-    command = [sys.executable, runner.__file__]
-    done = subprocess.run(command, input=json.dumps(job | {"limit_s": limit_s}), capture_output=True, text=True)
+    with packed_runner() as program:
+        command = [sys.executable, "-I", str(program)]
+        done = subprocess.run(command, input=json.dumps(job | {"limit_s": limit_s}), capture_output=True, text=True)
     return read_answer(done.stdout, done.stderr, done.returncode, limit_s)
 
 

@@ -1,10 +1,10 @@
 """Latency on a machine that is not quiet: what the samples of one or several sessions say, and how sure it is.
 
-Sampling is in `compress/runner.py`: interleaved random rounds, the fastest of a few calls, a reference beside. What it
-cannot see is that a fresh session of the same file differs by about 1 %. So a claim takes several sessions, and its
-interval is over them: each session gives one number, and Student's t says how far their mean may be off. (Resampling
-three sessions instead, a cluster bootstrap, holds the truth 3 times in 4; see docs/decisions.) A single session, enough
-to search with, has the known spread of sessions added to its interval.
+Sampling is in `compress/runner/sampling.py`: interleaved random rounds, the fastest of a few calls, a reference beside.
+What it cannot see is that a fresh session of the same file differs by about 1 %. So a claim takes several sessions, and
+its interval is over them: each session gives one number, and Student's t says how far their mean may be off.
+(Resampling three sessions instead, a cluster bootstrap, holds the truth 3 times in 4; see docs/decisions.) A single
+session, enough to search with, has the known spread of sessions added to its interval.
 """
 
 from __future__ import annotations

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from compress import runner
 from compress.artifact import sha256_of
 from compress.devices import DeviceError, digest
-from compress.devices.answers import measurements_of, resources_of
-from compress.devices.jobs import file_entry, measure_job, options_text, read_answer
-from compress.devices.protocol import VERSION, Sampling
+from compress.devices.answers import resources_of
+from compress.devices.engines import AUTO, PRECISIONS, Setup, chosen_engines, described, measure_in
+from compress.devices.jobs import ARCHIVE, file_entry, packed_runner, read_answer
+from compress.devices.protocol import Sampling
 from compress.measurement import Measurement
+from compress.runner.engines import ENGINES
 
 WAIT_S = 600  # for the lock of a machine that others measure on
 JOBS = ".lathe-"  # the folders of jobs
@@ -29,6 +30,10 @@ JOBS = ".lathe-"  # the folders of jobs
 class Remote(Protocol):
     """What every remote device has. Its settings are those of the local engine, and how to get there."""
 
+    @property
+    def engine(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
     @property
     def threads(self) -> int: ...
     @property
@@ -53,7 +58,7 @@ class Remote(Protocol):
         ...
 
 
-_known: dict[Remote, dict[str, str]] = {}  # what each device was when it last answered
+_known: dict[Remote, tuple[dict[str, str], dict[str, str]]] = {}  # (machine, engines) when each last answered
 
 
 def check_settings(device: Remote) -> None:
@@ -62,27 +67,44 @@ def check_settings(device: Remote) -> None:
     for name in ("threads", "limit_s", "size_limit_mb"):
         if getattr(device, name) < 1:
             raise ValueError(f"`{name}` must be at least 1, got {getattr(device, name)}.")
+    for name, known in (("engine", (*ENGINES, AUTO)), ("precision", PRECISIONS)):
+        if getattr(device, name) not in known:
+            raise ValueError(f"`{name}` must be one of {', '.join(known)}, got {getattr(device, name)!r}.")
 
 
 def fingerprint(device: Remote) -> dict[str, str]:
     """What the device is: asked once a process and with every job. Raises: DeviceOffline, DeviceError."""
     if device not in _known:
         ask(device, {"do": "probe"}, [])
-    return dict(_known[device])
+    return described(*_known[device], setup_of(device))
+
+
+def setup_of(device: Remote) -> Setup:
+    """The engines that are there. Raises: DeviceOffline; DeviceError: if the one that is asked for is not."""
+    if device not in _known:
+        ask(device, {"do": "probe"}, [])
+    engines = chosen_engines(device.engine, _known[device][1], "the device")
+    return Setup(engines, device.threads, device.precision, choose=device.engine == AUTO)
 
 
 def measure(device: Remote, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
     """The latency of each file beside `reference`, under the fingerprint of the machine that answered."""
     sampling = Sampling(device.rounds, device.calls, device.seed)
-    job = {"do": "measure", **measure_job((reference, *files), device.threads, sampling, "")}
-    answer = ask(device, job, (reference, *files))
-    return measurements_of(answer, files, reference, device.threads, name, digest(_known[device]))
+
+    def there(job: dict[str, Any]) -> dict[str, Any]:
+        return ask(device, {"do": "measure", **job}, (reference, *files))
+
+    return measure_in(setup_of(device), sampling, files, reference, name, there, lambda: digest(fingerprint(device)))
 
 
 def resources(device: Remote, file: Path, name: str) -> list[Measurement]:
-    """Peak memory and energy of a file on the device."""
-    answer = ask(device, {"do": "memory", "file": file_entry(file), "threads": device.threads}, [file])
-    return resources_of(answer, file, name, digest(_known[device]))
+    """Peak memory and energy of a file on the device, in the engine that runs it the fastest there."""
+    setup = setup_of(device)
+    engine = setup.engines[0]
+    if len(setup.engines) > 1:
+        engine = str(measure(device, [file], file, name)[0].details["engine"])
+    job = {"do": "memory", "file": {**file_entry(file), "engine": engine}, "options": setup.options}
+    return resources_of(ask(device, job, [file]), file, engine, name, digest(fingerprint(device)))
 
 
 def ask(device: Remote, job: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
@@ -95,33 +117,23 @@ def ask(device: Remote, job: dict[str, Any], files: Sequence[Path]) -> dict[str,
         job["files"] = [{**entry, "path": there[entry["sha256"]]} for entry in job["files"]]
     if "file" in job:
         job["file"] = {**job["file"], "path": there[job["file"]["sha256"]]}
-    device.send(folder, [(Path(runner.__file__), "runner.py"), *((path, name) for name, path in sent.items())])
+    with packed_runner() as program:
+        device.send(folder, [(program, ARCHIVE), *((path, name) for name, path in sent.items())])
     code, text, errors = device.shell(_script(folder, device.python, job), device.limit_s + WAIT_S)
     if code == 127:
         raise DeviceError(f"there is no {device.python!r} on the device. Name its Python with the setting `python`.")
     answer = read_answer(text, errors, code, device.limit_s)
     try:
-        _known[device] = _described(answer, device.threads)
-    except (KeyError, AttributeError) as error:
-        raise DeviceError("the device's answer does not say what it is. Is that another runner.py?") from error
+        _known[device] = dict(answer["machine"]), dict(answer["engines"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeviceError("the device's answer does not say what it is. Is that another runner?") from error
     return answer
-
-
-def _described(answer: dict[str, Any], threads: int) -> dict[str, str]:
-    """The same fingerprint as the machine would give itself: it is the machine that counts, not the way to it."""
-    return {
-        **{str(name): str(value) for name, value in answer["machine"].items()},
-        "runtime": "onnxruntime",
-        "runtime_version": str(answer["runtime_version"]),
-        "options": options_text(threads, ""),
-        "protocol": VERSION,
-    }
 
 
 def _script(folder: str, python: str, job: dict[str, Any]) -> str:
     """Answer the job, and leave nothing behind; what a broken connection left a day ago goes too."""
     sweep = f"find . -maxdepth 1 -name '{JOBS}*' -mmin +1440 -exec rm -rf {{}} + 2>/dev/null"
-    answer = f"printf %s {shlex.quote(json.dumps(job))} | {shlex.quote(python)} -I runner.py"
+    answer = f"printf %s {shlex.quote(json.dumps(job))} | {shlex.quote(python)} -I {ARCHIVE}"
     return f"{sweep}; trap 'cd ..; rm -rf {folder}' EXIT HUP INT TERM; cd {folder} && {answer}"
 
 
@@ -131,7 +143,7 @@ def _renamed(files: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in contents.values():
         name = re.sub(r"[^A-Za-z0-9._-]", "_", path.name).lstrip("-.") or "model"
-        while name in found or name == "runner.py":
+        while name in found or name == ARCHIVE:
             name = f"other-{name}"
         found[name] = path
     return found

@@ -74,6 +74,11 @@ def _pooled(sessions: Sequence[Measurement], together: str) -> Measurement:
     details |= {name: float(np.mean([float(m.details[name]) for m in sessions])) for name in AVERAGED}
     details["drift"] = max((float(m.details["drift"]) for m in sessions), key=abs)
     details["clock"] = " and ".join(sorted({str(m.details["clock"]) for m in sessions}))
+    engines = sorted({str(m.details.get("engine", "")) for m in sessions})
+    details = {k: v for k, v in details.items() if not k.startswith("times_")} | {"engine": " or ".join(engines)}
+    for key in {key for m in sessions for key in m.details if key.startswith("times_")}:
+        if key.removeprefix("times_") not in engines:  # one engine for all sessions: how far the others are behind
+            details[key] = float(np.mean([float(m.details[key]) for m in sessions if key in m.details]))
     repeats = sum(m.repeats for m in sessions)
     return replace(
         first, value=value.value, low=value.low, high=value.high, repeats=repeats, samples=samples.tobytes(),

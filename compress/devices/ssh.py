@@ -1,4 +1,4 @@
-"""ONNX Runtime on a machine that OpenSSH reaches. There: Python with numpy and onnxruntime, an account, a key."""
+"""A machine that OpenSSH reaches. There: Python with numpy and an engine, an account, a key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.devices import DEVICES, DeviceError, DeviceOffline, remote
+from compress.devices.engines import PRECISIONS
 from compress.measurement import Measurement
 
 PERMANENT = {
@@ -25,8 +26,9 @@ PERMANENT = {
 @dataclass(frozen=True)
 class Ssh:
     """host, user, port, identity: as of ssh, whose own configuration holds too. known_hosts: the file with the host's
-    key (~/.ssh/known_hosts); no other host is spoken to. python: with numpy and onnxruntime. threads, rounds, calls,
-    seed: as of `onnxruntime`. limit_s, size_limit_mb: of one job.
+    key (~/.ssh/known_hosts); no other host is spoken to. python: with numpy and the engine. engine:
+    `onnxruntime`, `openvino`, or `auto` for the fastest of those installed there. precision: as of `openvino`; threads,
+    rounds, calls, seed: as of `onnxruntime`. limit_s, size_limit_mb: of one job.
     """
 
     host: str = ""
@@ -35,6 +37,8 @@ class Ssh:
     identity: str = ""
     known_hosts: str = "~/.ssh/known_hosts"
     python: str = "python3"
+    engine: str = "onnxruntime"
+    precision: str = PRECISIONS[0]
     threads: int = 1
     rounds: int = 30
     calls: int = 5

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress import runner
 from compress.export import ExportError
+from compress.runner.engines.onnxruntime import session_options as options_of
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -28,7 +28,7 @@ def session_options(threads: int = 1) -> ort.SessionOptions:
     """All optimisations, sequential, `threads` threads that do not spin, errors only in the log: as when measured."""
     if threads < 1:
         raise ValueError(f"`threads` must be at least 1, got {threads}.")
-    return runner.session_options(threads)
+    return options_of(threads)
 
 
 def open_session(path: Path, threads: int = 1) -> ort.InferenceSession:

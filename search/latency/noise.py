@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from compress import runner
 from compress.devices import DeviceError as Unmeasurable
 from compress.devices.lock import exclusive
 from compress.devices.onnxruntime import OnnxRuntime
 from compress.devices.sessions import measure_sessions
+from compress.runner.engines import Unrunnable
+from compress.runner.feeding import ready_call
 from search.errors import DeviceError
 
 TARGET = 0.005  # standard deviation of the ratio, with 10 busy processes beside
@@ -59,7 +60,7 @@ def noise_of(path: Path, sessions: int, repeats: int, step: Callable[[int], None
                 errors[name].append(math.log(way()))
                 seconds[name] += time.monotonic() - began
             step(done + 1)
-    except (Unmeasurable, runner.Unrunnable) as error:
+    except (Unmeasurable, Unrunnable) as error:
         raise DeviceError(str(error)) from error
     return [
         Noise(name, _sd(errors[name]), float(np.expm1(np.abs(errors[name])).max()), calls, seconds[name] / repeats)
@@ -81,7 +82,7 @@ def _ratio_of_means(path: Path, warm_up: int, calls: int) -> float:
     with exclusive("cpu"):
         means = []
         for _ in range(2):
-            call, _ = runner.ready_call(str(path))
+            call, _ = ready_call(str(path))
             for _ in range(warm_up):
                 call()
             began = time.perf_counter()

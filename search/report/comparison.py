@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from search.report.summary import RANK, Quantity, describe, evaluation_of
+from search.report.summary import RANK, Quantity, describe, evaluation_of, quantity_of
 from search.state.recorded import Recorded
 from search.state.records import VariantRecord
 
@@ -224,7 +224,7 @@ def _latencies(variant: VariantRecord, devices: Sequence[str]) -> dict[str, Quan
     for m in variant.measurements:
         name = f"latency_ms@{devices[0] if len(devices) == 1 else m.device}"
         if m.metric == "latency_ms" and (name not in found or RANK[m.kind] >= RANK[found[name].kind]):
-            found[name] = Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+            found[name] = quantity_of(m)
     order = {f"latency_ms@{device}": index for index, device in enumerate(devices)}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
 

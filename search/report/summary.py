@@ -28,11 +28,17 @@ class Quantity:
     high: float
     kind: Kind
     n: int = 0
+    engine: str = ""  # what ran the file, of a latency
 
     @property
     def has_interval(self) -> bool:
         """An interval wider than the value itself is known."""
         return self.low < self.high
+
+
+def quantity_of(m: Measurement) -> Quantity:
+    """A measurement as it is shown."""
+    return Quantity(m.value, m.low, m.high, m.kind, m.repeats, str(m.details.get("engine", "")))
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,7 @@ def latencies(recorded: Recorded) -> dict[Key, Quantity]:
     for architecture_id, name, m in _latency_rows(recorded):
         key = architecture_id, name
         if key not in found or RANK[m.kind] >= RANK[found[key].kind]:
-            found[key] = Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+            found[key] = quantity_of(m)
     return found
 
 
@@ -247,7 +253,7 @@ def _predictions(recorded: Recorded) -> dict[str, tuple[tuple[Quantity, Quantity
     for _, name, m in _latency_rows(recorded):
         if "predicted_ms" in m.details:
             told, low, high = (float(m.details[f"predicted_{end}ms"]) for end in ("", "low_", "high_"))
-            pair = Quantity(told, low, high, "predicted"), Quantity(m.value, m.low, m.high, m.kind, m.repeats)
+            pair = Quantity(told, low, high, "predicted"), quantity_of(m)
             found.setdefault(name, []).append(pair)
     return {name: tuple(pairs) for name, pairs in found.items()}
 

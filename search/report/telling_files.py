@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from compress.devices import Device
 from compress.devices.sessions import DRIFT
@@ -27,11 +27,15 @@ def _file(report: FileReport, first: FileReport) -> list[str]:
     if found.samples:
         p50, p90, p99 = (float(details[name]) for name in ("p50", "p90", "p99"))
         lines.append(f"  calls     p50 {p50:.4g}   p90 {p90:.4g}   p99 {p99:.4g} ms, as this machine is now")
+    choice = _choice(details)
+    if choice:
+        lines.append(f"  engine    {choice}")
     if report.against:
         lines.append(f"  beside    {_against(report, first)}")
     for resource in report.resources:
         if resource.metric == "resident_bytes":
-            lines.append(f"  memory    {words.size(resource.value)} at the peak, beside the engine's own")
+            engine = f", in {resource.details['engine']}" if choice else ""
+            lines.append(f"  memory    {words.size(resource.value)} at the peak, beside the engine's own{engine}")
         if resource.metric == "energy_mj":
             lines.append(f"  energy    {resource.value:.3g} mJ a call, {float(resource.details['watts']):.3g} W in all")
     if "fused_share" in details:
@@ -39,6 +43,16 @@ def _file(report: FileReport, first: FileReport) -> list[str]:
     if "notes" in details:
         lines.append(f"  note      {details['notes']}")
     return lines
+
+
+def _choice(details: Mapping[str, float | int | str]) -> str:
+    """Which of several engines was the fastest; "" where there was only one."""
+    engine = str(details.get("engine", ""))
+    beside = {key.removeprefix("times_"): float(details[key]) for key in details if key.startswith("times_")}
+    if " or " in engine:
+        return f"{engine}: not the same one in every session, so about as fast"
+    others = [f"{name} takes {times:.2f} times as long" for name, times in beside.items()]
+    return "; ".join([engine, *others]) if others else ""
 
 
 def _ms(found: Measurement) -> str:

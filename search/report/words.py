@@ -2,6 +2,7 @@
 
 from search.report.summary import Quantity
 
+USUAL_ENGINE = "onnxruntime"
 METRICS = {
     "loss": ("validation loss", "nats"),
     "accuracy": ("validation accuracy", "share"),
@@ -29,11 +30,12 @@ def percent(share: Quantity | None) -> str:
 
 
 def latency(ms: Quantity | None) -> str:
-    """0.0782 ms [0.077, 0.0798], with the word predicted or simulated where it is one."""
+    """0.0782 ms [0.077, 0.0798], with the word predicted or simulated where it is one, and any engine but the usual."""
     if ms is None:
         return "–"
     interval = f" [{ms.low:.3g}, {ms.high:.3g}]" if ms.has_interval else ""
-    return f"{ms.value:.3g} ms{interval}" + ("" if ms.kind in ("measured", "exact") else f" ({ms.kind})")
+    engine = f" in {ms.engine}" if ms.engine not in ("", USUAL_ENGINE) else ""
+    return f"{ms.value:.3g} ms{interval}{engine}" + ("" if ms.kind in ("measured", "exact") else f" ({ms.kind})")
 
 
 def number(quantity: Quantity | None) -> str:

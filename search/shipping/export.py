@@ -156,6 +156,7 @@ def card_of(variant: VariantRecord) -> dict[str, Any]:
     }
     costs = {
         m.metric: {"value": m.value, "low": m.low, "high": m.high, "unit": m.unit, "kind": m.kind}
+        | ({"engine": m.details["engine"]} if "engine" in m.details else {})
         for m in variant.measurements
     }
     assert variant.architecture is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from search.report import words
-from search.report.summary import Quantity, evaluation_of
+from search.report.summary import evaluation_of, quantity_of
 from search.state.facts import Facts
 from search.state.recorded import DeviceSeen, Recorded
 from search.state.records import StudyRecord, VariantRecord
@@ -69,7 +69,7 @@ def _files(chosen: Sequence[VariantRecord], card: Mapping[str, Any]) -> str:
 def _costs(variant: VariantRecord) -> list[str]:
     known = {m.metric: m for m in variant.measurements}
     latency = known.get("latency_ms")
-    ms = Quantity(latency.value, latency.low, latency.high, latency.kind) if latency else None
+    ms = quantity_of(latency) if latency else None
     counted = [words.count(known[name].value) if name in known else "–" for name in ("params", "macs")]
     return [words.latency(ms), words.size(known["size_bytes"].value if "size_bytes" in known else None), *counted]
 

@@ -17,6 +17,7 @@ import pytest
 from compress.devices import DEVICES, Device
 from compress.devices.adb import Adb
 from compress.devices.ssh import Ssh
+from compress.runner.engines import ENGINES, installed
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 FAKE_ADB = """#!{python}
@@ -137,5 +138,7 @@ def device_of_kind(kind: str, folders: pytest.TempPathFactory) -> Iterator[Devic
     elif kind == "adb":
         with fake_adb(folders.mktemp("adb")) as device:
             yield device
+    elif kind in set(ENGINES) - set(installed()):
+        pytest.skip(f"the engine {kind} is not installed: pip install 'lathe[{kind}]'")
     else:
         yield DEVICES.get(kind)()

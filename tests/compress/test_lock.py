@@ -180,10 +180,10 @@ def test_an_error_inside_frees_the_resource(own_folder: Path) -> None:
 TIMED = """
 import sys
 from pathlib import Path
-from compress import runner
+from compress.runner import answering
 from compress.devices.onnxruntime import OnnxRuntime
 file, log = Path(sys.argv[1]), sys.argv[2]
-inner = runner.sample
+inner = answering.sample
 
 def sample(*arguments):
     with open(log, "a") as out:
@@ -193,7 +193,7 @@ def sample(*arguments):
         out.write("-")
     return found
 
-runner.sample = sample
+answering.sample = sample
 for _ in range(6):
     OnnxRuntime(rounds=5, calls=2).measure([file], file, "here")
 """

@@ -13,7 +13,7 @@ from compress.devices.faster import compare, round_minima
 from compress.devices.onnxruntime import OnnxRuntime
 from compress.devices.simulated import Simulated, work
 from compress.export.screening import export_for_screening
-from compress.runner import cpuinfo, machine
+from compress.runner.machine import cpuinfo, machine
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, plain
 
 QUICK = OnnxRuntime(rounds=10, calls=3)

@@ -21,7 +21,7 @@ from compress.devices.protocol import (
     ratio,
 )
 from compress.measurement import Measurement
-from compress.runner import sample, warm_up
+from compress.runner.sampling import sample, warm_up
 
 
 class Machine:
@@ -188,7 +188,7 @@ def test_one_session_admits_that_another_one_would_differ() -> None:
 def answer(wall: np.ndarray, busy: np.ndarray) -> dict:
     """A runner's answer for a reference and one file; wall and busy are (2, rounds, calls) seconds."""
     files = [
-        {"seconds": w.tolist(), "busy_seconds": b.tolist(), "batch": 1, "notes": []}
+        {"seconds": w.tolist(), "busy_seconds": b.tolist(), "batch": 1, "notes": [], "engine": "onnxruntime"}
         for w, b in zip(wall, busy, strict=True)
     ]
     return {"files": files, "switches": 3, "stolen_s": 0.1, "load": 2.0}

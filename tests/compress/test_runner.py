@@ -14,14 +14,20 @@ import pytest
 from onnx import TensorProto, helper
 
 from compress import runner
+from compress.devices.jobs import archive
+from compress.runner.engines import ENGINES, Unrunnable, engine
+from compress.runner.feeding import ready_call
+from compress.runner.machine import machine
+from compress.runner.memory import energy
 
-RUNNER = Path(runner.__file__)
+HERE = [name for name in ENGINES if engine(name).version()]
 
 
 def ask(folder: Path, job: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """The answer of a process that is started in `folder`, without this repository, and its exit code."""
+    (folder / "runner.zip").write_bytes(archive())
     done = subprocess.run(
-        [sys.executable, "-I", str(RUNNER)], input=json.dumps(job), cwd=folder, capture_output=True, text=True
+        [sys.executable, "-I", "runner.zip"], input=json.dumps(job), cwd=folder, capture_output=True, text=True
     )
     return (json.loads(done.stdout) if done.stdout else {}), done.returncode
 
@@ -40,11 +46,21 @@ def model_of(path: Path, inputs: dict[str, tuple[int, list[Any]]]) -> Path:
     return path
 
 
-def test_it_imports_only_the_standard_library_numpy_and_onnxruntime() -> None:
-    tree = ast.parse(RUNNER.read_text())
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names | {"numpy", "onnxruntime"}
+def test_it_imports_only_the_standard_library_numpy_and_its_engine() -> None:
+    for file in Path(runner.__file__).parent.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        foreign = {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
+        ours = {name for name in foreign if name.startswith("compress.runner")}
+        allowed = {"numpy"} | ({file.stem} if file.parent.name == "engines" else set())
+        assert foreign - ours <= allowed, file
+
+
+def test_the_archive_is_the_same_each_time_and_runs_without_lathe(tmp_path: Path) -> None:
+    assert archive() == archive()
+    found, code = ask(tmp_path, {"do": "probe"})
+    assert code == 0 and list(found["engines"]) == HERE and found["busy"] in (False, True)
 
 
 def test_a_job_is_answered_with_every_sample_and_what_the_machine_is(
@@ -55,7 +71,7 @@ def test_a_job_is_answered_with_every_sample_and_what_the_machine_is(
     assert code == 0
     assert [np.array(file["seconds"]).shape for file in found["files"]] == [(4, 3), (4, 3)]
     assert all(np.array(file[key]).min() > 0 for file in found["files"] for key in ("seconds", "busy_seconds"))
-    assert found["machine"] == runner.machine()
+    assert found["machine"] == machine()
     assert found["switches"] >= 0 and found["stolen_s"] >= 0
 
 
@@ -71,7 +87,8 @@ def test_a_job_that_takes_too_long_is_ended_by_the_kernel(onnx_files: dict[str, 
     assert (found, code) == ({}, -14)
 
 
-def test_the_memory_of_a_file_grows_with_its_weights(onnx_files: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", HERE)
+def test_the_memory_of_a_file_grows_with_its_weights(name: str, onnx_files: dict[str, Path], tmp_path: Path) -> None:
     weights = helper.make_tensor("w", TensorProto.FLOAT, [1000, 10000], np.ones(10**7, "<f4").tobytes(), raw=True)
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1000])
     made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 10000])
@@ -79,7 +96,8 @@ def test_the_memory_of_a_file_grows_with_its_weights(onnx_files: dict[str, Path]
     large = tmp_path / "large.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), large)
     bytes_of = [
-        ask(tmp_path, {"do": "memory", "file": entry(path)})[0]["peak_bytes"] for path in (onnx_files["plain"], large)
+        ask(tmp_path, {"do": "memory", "file": {**entry(path), "engine": name}})[0]["peak_bytes"]
+        for path in (onnx_files["plain"], large)
     ]
     assert bytes_of[1] - bytes_of[0] > 0.9 * 4e7
 
@@ -89,25 +107,27 @@ FEEDABLE = {"half": (TensorProto.FLOAT16, [2, 3]), "ids": (TensorProto.INT64, [1
             "x": (TensorProto.FLOAT, ["batch", 3])}  # fmt: skip
 
 
-def test_every_usual_type_of_input_is_fed_and_several_at_once(tmp_path: Path) -> None:
-    call, notes = runner.ready_call(str(model_of(tmp_path / "many.onnx", FEEDABLE)))
+@pytest.mark.parametrize("name", HERE)
+def test_every_usual_type_of_input_is_fed_and_several_at_once(name: str, tmp_path: Path) -> None:
+    call, notes = ready_call(str(model_of(tmp_path / "many.onnx", FEEDABLE)), name)
     call()
-    assert notes == ["x: open size batch set to 1"]
+    assert notes == [f"x: open size {'batch' if name == 'onnxruntime' else '?'} set to 1"]
 
 
-def test_open_sizes_are_what_the_user_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", HERE)
+def test_open_sizes_are_what_the_user_says(name: str, tmp_path: Path) -> None:
     path = str(model_of(tmp_path / "open.onnx", {"x": (TensorProto.FLOAT, ["batch", "width", 3])}))
-    assert runner.ready_call(path, shapes={"x": [4, 7, 3]})[1] == []
-    with pytest.raises(runner.Unrunnable, match=r"\[4, 7, 9\] does not fit"):
-        runner.ready_call(path, shapes={"x": [4, 7, 9]})
-    with pytest.raises(runner.Unrunnable, match=r"no input 'y'. It has 'x'"):
-        runner.ready_call(path, shapes={"y": [1]})
+    assert ready_call(path, name, shapes={"x": [4, 7, 3]})[1] == []
+    with pytest.raises(Unrunnable, match=r"\[4, 7, 9\] does not fit"):
+        ready_call(path, name, shapes={"x": [4, 7, 9]})
+    with pytest.raises(Unrunnable, match=r"no input 'y'. It has 'x'"):
+        ready_call(path, name, shapes={"y": [1]})
 
 
 def test_what_cannot_be_fed_is_one_sentence(tmp_path: Path) -> None:
     path = model_of(tmp_path / "words.onnx", {"text": (TensorProto.STRING, [1])})
-    with pytest.raises(runner.Unrunnable, match=r"text of words.onnx is a tensor\(string\); what can be fed"):
-        runner.ready_call(str(path))
+    with pytest.raises(Unrunnable, match=r"text of words.onnx is a tensor\(string\); what can be fed"):
+        ready_call(str(path))
 
 
 def test_energy_is_read_from_the_packages_and_survives_a_counter_that_wraps(tmp_path: Path) -> None:
@@ -115,7 +135,7 @@ def test_energy_is_read_from_the_packages_and_survives_a_counter_that_wraps(tmp_
         (tmp_path / name).mkdir()
         (tmp_path / name / "energy_uj").write_text("900\n")
         (tmp_path / name / "max_energy_range_uj").write_text(f"{range_uj}\n")
-    found = runner.energy(lambda: (tmp_path / "intel-rapl:0/energy_uj").write_text("100\n"), 0.01, str(tmp_path))
+    found = energy(lambda: (tmp_path / "intel-rapl:0/energy_uj").write_text("100\n"), 0.01, str(tmp_path))
     assert found["joules"] == pytest.approx((1001 - 900 + 100) / 1e6)  # past 1000 comes 0
     assert found["calls"] >= 1
-    assert runner.energy(lambda: None, 0.01, str(tmp_path / "none")) == {}
+    assert energy(lambda: None, 0.01, str(tmp_path / "none")) == {}

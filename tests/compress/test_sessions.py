@@ -30,7 +30,8 @@ class Told:
         seconds = 1e-3 * pace * np.random.default_rng(self.asked).normal(1, 0.002, (1 + len(files), 30, 5))
         seconds[-1] *= scale
         self.asked += 1
-        timed = [{"seconds": s.tolist(), "busy_seconds": s.tolist(), "batch": 1, "notes": []} for s in seconds]
+        common = {"batch": 1, "notes": [], "engine": "onnxruntime"}
+        timed = [{"seconds": s.tolist(), "busy_seconds": s.tolist(), **common} for s in seconds]
         answer = {"files": timed, "switches": 2, "stolen_s": 0.5, "load": 1.0}
         return measurements_of(answer, files, reference, 1, name, "f")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import typer.testing
 
-from compress import runner
 from compress.export.screening import export_for_screening
+from compress.runner.feeding import ready_call
 from search.cli import app
 from search.errors import LatheError
 from search.latency.files import Effort, fitted
@@ -94,6 +94,6 @@ def children() -> list[int]:
 
 
 def test_the_model_that_is_measured_by_default_runs(tmp_path: Path) -> None:
-    call, notes = runner.ready_call(str(sample_model(tmp_path / "sample.onnx")))
+    call, notes = ready_call(str(sample_model(tmp_path / "sample.onnx")))
     call()
     assert notes == []
