@@ -39,7 +39,7 @@ def prune_foreign(network: nn.Module, data: Data, ratio: float, multiple: int, i
             pruning_ratio=ratio,
             ignored_layers=kept(made, classes),
             round_to=multiple,
-            root_module_types=[nn.Conv2d],
+            root_module_types=[nn.Conv1d, nn.Conv2d],
             # Its defaults are dictionaries that all calls share.
             in_channel_groups={},
             out_channel_groups={},
@@ -103,7 +103,7 @@ def check_answers(network: nn.Module, x: Tensor, classes: int) -> None:
 
 
 def _refuse_what_hangs(network: nn.Module) -> None:
-    if not any(isinstance(layer, nn.Conv2d) for layer in network.modules()):
+    if not any(isinstance(layer, nn.Conv1d | nn.Conv2d) for layer in network.modules()):
         raise StepError("this network has no convolution; of networks that are not ours only those are pruned.")
     for name, layer in network.named_modules():
         raw = [leaf for leaf, p in layer.named_parameters(recurse=False) if p.ndim > 2]

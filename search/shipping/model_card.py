@@ -77,7 +77,7 @@ def _costs(variant: VariantRecord) -> list[str]:
 def _constants(facts: Facts, card: Mapping[str, Any]) -> str:
     given = card["preprocessing"]
     numbers = (
-        f"raw numbers, {given['layout']}; {given['length']}"
+        f"raw numbers ({given['layout']}); {given['length']}"
         if facts.is_series
         else f"{given['colour']} raw pixels from 0 to {given['white']:g}"
     )

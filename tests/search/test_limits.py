@@ -50,9 +50,9 @@ def test_where_nothing_is_feasible_the_nearest_and_what_it_exceeds_are_named() -
     assert "Raise these limits in `limits`" in message
 
 
-@pytest.mark.parametrize(("study", "shape"), [("digits", (1, 8, 8)), ("cifar10", (3, 32, 32))])
+@pytest.mark.parametrize(("study", "shape"), [("digits", (1, 8, 8)), ("cifar10", (3, 32, 32)), ("speakers", (12, 29))])
 def test_the_shipped_spaces_are_entered_where_one_architecture_in_a_thousand_is_feasible(
-    study: str, shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    study: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LATHE_DATA", str(tmp_path))  # only the space is read
     config = read_config(Path(__file__).parents[2] / "studies" / study / "space.yaml")

@@ -44,7 +44,7 @@ study: mine
 task: {kind: series, path: waves.parquet}
 devices: {formula: {kind: simulated}}
 max_drop: 100
-steps: [{distill: {epochs: 2, lr: 0.1}}, {quantize: {images: 16}}]
+steps: [{distill: {epochs: 2, lr: 0.1}}, {prune: {ratio: 0.5, epochs: 1}}, {quantize: {images: 16}}]
 """
 MODEL = """\
 import torch
@@ -82,7 +82,7 @@ def bundle(folder: Path) -> Path:
 
 def test_a_network_of_1d_convolutions_goes_through_a_recipe(bundle: Path) -> None:
     chain = [v for v in load_study("mine", str(bundle.with_name("mine.db"))).variants if v.role == "winner"]
-    assert [v.step for v in chain] == ["given", "distill", "quantize"]
+    assert [v.step for v in chain] == ["given", "distill", "prune", "quantize"]
 
 
 def test_the_files_take_series_as_they_come(bundle: Path) -> None:

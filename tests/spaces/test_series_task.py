@@ -1,5 +1,8 @@
 """One's own series: what is read, and what a broken file is answered with."""
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +143,19 @@ def test_other_noise_is_other_data_for_a_study(tmp_path: Path) -> None:
     file = str(write(tmp_path / "a.parquet", series=numbers().tolist()))
     digests = {Series(file, noise=noise, shift=shift).load().digest for noise, shift in ((0, 0), (0.1, 0), (0, 1))}
     assert len(digests) == 3
+
+
+def test_the_script_of_the_speakers_study_writes_what_the_task_reads(tmp_path: Path) -> None:
+    """From a wheel with two utterances of two channels each, in the format of the archive it comes from."""
+    text = "#comment\n@classLabel true 1 2\n@data\n1,2,3:4,5,6:1\n7,8:9,10:2\n"
+    with zipfile.ZipFile(tmp_path / "aeon.whl", "w") as wheel:
+        for part in ("TRAIN", "TEST"):
+            wheel.writestr(f"aeon/datasets/data/JapaneseVowels/JapaneseVowels_{part}.ts", text)
+    script = Path(__file__).parents[2] / "studies/speakers/data.py"
+    subprocess.run([sys.executable, script, tmp_path / "aeon.whl", tmp_path / "out"], check=True)
+    for part in ("train", "test"):
+        series = Series(str(tmp_path / f"out/speakers-{part}.parquet"), length=4, validation=0.5, test=0, test_path="-")
+        data = series.load()
+        assert data.classes == ("speaker 1", "speaker 2")
+        rows = sorted(torch.cat([data.train.x, data.validation.x]).tolist())
+        assert rows == [[[1, 2, 3, 0], [4, 5, 6, 0]], [[7, 8, 0, 0], [9, 10, 0, 0]]]
