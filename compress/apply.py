@@ -65,10 +65,12 @@ class Attempt:
 @dataclass(frozen=True)
 class Budget:
     """max_drop: points of accuracy against the best variant of the chain so far. limits: by name, of params, macs,
-    peak_bytes, size_bytes and latency_ms (on the one device that measures here)."""
+    peak_bytes, size_bytes and latency_ms (on the one device that measures here). each: every step is judged; else only
+    the last one is, against the start, and what comes before it is kept whatever it costs."""
 
     max_drop: float
     limits: Mapping[str, float]
+    each: bool = True
 
 
 def file_of(variant: Variant, context: Context) -> Path:
@@ -136,21 +138,46 @@ def apply(
     size together.
     """
     kept = list(kept)
-    for name, step in recipe:
-        began = time.monotonic()
-        try:
-            if isinstance(variant.network, OnnxFile) and not acts_on_file(step):
-                raise StepError(f"{name} needs a PyTorch network; of this one there is only an ONNX file.")
-            changed = step(variant, context)
-            found = find(changed, context, measure)
-        except (StepError, ExportError, QuantizeError, NonFiniteLoss) as error:
-            yield Attempt(name, asdict(step), None, None, "rejected", str(error), time.monotonic() - began)  # type: ignore[call-overload]
-            continue
-        verdict, reason = judge(kept, found, budget)
-        yield Attempt(name, asdict(step), changed, found, verdict, reason, time.monotonic() - began)  # type: ignore[call-overload]
-        if verdict == "accepted":
-            variant = changed
-            kept.append(found)
+    for number, (name, step) in enumerate(recipe, 1):
+        if budget.each:
+            attempt = take(name, step, variant, context, measure, lambda found: judge(kept, found, budget))
+        elif number < len(recipe):
+            attempt = take(name, step, variant, context, measure, lambda found: on_the_way(kept[-1], found))
+        else:
+            attempt = take(name, step, variant, context, measure, lambda found: judge(kept[:1], found, budget))
+        yield attempt
+        if attempt.verdict == "accepted" and attempt.variant is not None and attempt.findings is not None:
+            variant = attempt.variant
+            kept.append(attempt.findings)
+
+
+def take(
+    name: str,
+    step: Step,
+    variant: Variant,
+    context: Context,
+    measure: Measure,
+    verdict_on: Callable[[Findings], tuple[str, str]],
+) -> Attempt:
+    """Try one step on a variant: its file is exported, evaluated, measured and judged. What cannot be taken is
+    rejected, with what the step said."""
+    began = time.monotonic()
+    try:
+        if isinstance(variant.network, OnnxFile) and not acts_on_file(step):
+            raise StepError(f"{name} needs a PyTorch network; of this one there is only an ONNX file.")
+        changed = step(variant, context)
+        found = find(changed, context, measure)
+    except (StepError, ExportError, QuantizeError, NonFiniteLoss) as error:
+        return Attempt(name, asdict(step), None, None, "rejected", str(error), time.monotonic() - began)  # type: ignore[call-overload]
+    verdict, reason = verdict_on(found)
+    return Attempt(name, asdict(step), changed, found, verdict, reason, time.monotonic() - began)  # type: ignore[call-overload]
+
+
+def on_the_way(before: Findings, found: Findings) -> tuple[str, str]:
+    """The verdict on a step that is not the last of a recipe that is judged at its end."""
+    drop, low, high = accuracy_drop(before.quality, found.quality)
+    about = f"on the way: accuracy {-drop:+.2f} points [{-high:+.2f}, {-low:+.2f}]"
+    return "accepted", f"{about}; {describe_change(before, found)}"
 
 
 def judge(kept: Sequence[Findings], found: Findings, budget: Budget) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 import random
 import time
 
-from compress.given import short_name
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
 from search.limits import exact_values, excess, feasible_sample
@@ -19,7 +18,9 @@ def headline(config: StudyConfig | RecipeConfig, db: str) -> str:
     """One line at the start of a run."""
     if isinstance(config, RecipeConfig):
         steps = " -> ".join(name for name, _ in config.steps)
-        return f"study {config.study}   {short_name(config.model)}   {steps}   judged on {config.device}   {db}"
+        if config.tune:
+            steps = f"{len(config.tune.space):,} recipes with {config.tune.settings.sampler}"
+        return f"study {config.study}   {config.source}   {steps}   judged on {config.device}   {db}"
     objectives = ", ".join(f"{o.name} {o.direction}" for o in config.objectives)
     return f"study {config.study}   {objectives}   {config.search.trials} trials with {config.search.sampler}   {db}"
 

@@ -19,7 +19,8 @@ STAGES = {
     "front": "Measured front",
     "winners": "Winners",
 }
-TITLES = STAGES | {"twins": "Twins", "compress": "Compress"}  # where there are any; the one of `search compress`
+# twins: where there are any; compress and tune: of `search compress` and `search tune`
+TITLES = STAGES | {"twins": "Twins", "compress": "Compress", "tune": "Tune"}
 
 
 class Watch:

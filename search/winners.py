@@ -24,7 +24,7 @@ from search.latency.measuring import DECIDING, SHIPPED, measure_file
 from search.latency.parts import measure_parts
 from search.latency.reach import when_reachable
 from search.screen import evaluations, extract_calibrated
-from search.state.records import ArtifactRecord, Parent, Role, TrialRecord, VariantRecord
+from search.state.records import ArtifactRecord, Evaluation, Parent, Role, TrialRecord, VariantRecord
 from search.state.weights import weights_bytes
 from search.study import Study, architecture_record
 from search.supernet.shared_weights import Supernet
@@ -75,9 +75,11 @@ class Chain:
         name: Mapping[str, Any],
         trial_id: int | None,
         teacher: tuple[nn.Module, Parent] | None,
+        sessions: int = SHIPPED,
     ) -> None:
         self.study, self.name, self.trial_id = study, dict(name), trial_id
         self.role: Role = role
+        self.sessions = sessions
         self.device = study.devices[0]
         self.context = Context(
             study.data,
@@ -109,23 +111,28 @@ class Chain:
         variant: Variant | None = None
         for record in known:
             if record.verdict in ("start", "accepted"):
-                variant = self._loaded(record)
-                kept.append(find(variant, self.context, self._measure))
+                variant = self.loaded(record)
+                kept.append(find(variant, self.context, self.measure))
                 kept_ids.append(record.id or 0)
         if variant is None:
             variant = start()
-            kept.append(find(variant, self.context, self._measure))
-            kept_ids.append(self._record(Attempt(step, config, variant, kept[0], "start", "", 0.0), variant, None))
-        limits = {name.removesuffix(f"@{self.device}"): value for name, value in self.study.config.limits.items()}
-        budget = Budget(self.study.config.compress.max_drop, limits)
+            kept.append(find(variant, self.context, self.measure))
+            kept_ids.append(self.record(Attempt(step, config, variant, kept[0], "start", "", 0.0), variant, None))
+        budget = self.budget()
         left = recipe[max(0, len(known) - 1) :]
-        for attempt in apply(left, variant, kept, self.context, self._measure, budget):
+        for attempt in apply(left, variant, kept, self.context, self.measure, budget):
             self.done += 1
             self.study.watch.advance(self.done, f"{attempt.step}: {attempt.verdict}")
-            number = self._record(attempt, variant, kept_ids[-1])
+            number = self.record(attempt, variant, kept_ids[-1])
             if attempt.verdict == "accepted" and attempt.variant is not None:
                 variant = attempt.variant
                 kept_ids.append(number)
+
+    def budget(self) -> Budget:
+        """What the study allows, on the device that judges."""
+        limits = {name.removesuffix(f"@{self.device}"): value for name, value in self.study.config.limits.items()}
+        settings = self.study.config.compress
+        return Budget(settings.max_drop, limits, settings.judge == "each")
 
     def _recorded(self) -> list[VariantRecord]:
         """This chain's variants so far, in order."""
@@ -137,7 +144,7 @@ class Chain:
             and {k: v for k, v in record.config.items() if k == "name"} == self.name
         ]
 
-    def _loaded(self, record: VariantRecord) -> Variant:
+    def loaded(self, record: VariantRecord) -> Variant:
         """A recorded variant with its weights."""
         assert record.architecture is not None
         arch, network = description_of(record.architecture.json), self.study.network_of(record)
@@ -147,19 +154,19 @@ class Chain:
         step: Any = STEPS.get(record.step)(**settings)  # what quantizes is also what writes the file again
         return Variant(arch, network, "int8", step)
 
-    def _measure(self, path: Path) -> Measurement:
+    def measure(self, path: Path) -> Measurement:
         return self._measure_on(self.device, path)
 
     def _measure_on(self, device: str, path: Path) -> Measurement:
         """In more sessions where the latency keeps its limit and its interval does not."""
         limit = self.study.config.limits.get(f"latency_ms@{device}", math.inf)
-        found = when_reachable(self.study, device, lambda: measure_file(path, device, self.study, SHIPPED))
+        found = when_reachable(self.study, device, lambda: measure_file(path, device, self.study, self.sessions))
         if not found.value <= limit < found.high:
             return found
         return when_reachable(self.study, device, lambda: measure_file(path, device, self.study, DECIDING))
 
-    def _record(self, attempt: Attempt, before: Variant, parent: int | None) -> int:
-        """Write an attempt with its files, evaluations and measurements; returns its id."""
+    def record(self, attempt: Attempt, before: Variant, parent: int | None, more: Sequence[Evaluation] = ()) -> int:
+        """Write an attempt with its files, evaluations (and `more`) and measurements; returns its id."""
         variant = attempt.variant or before
         findings, study = attempt.findings, self.study
         parents = (Parent(parent),) if parent else ()
@@ -176,7 +183,7 @@ class Chain:
             made_of = (weights,) if weights else ()
             model = study.ledger.add_artifact(study.id, findings.path, "onnx", attempt.step, parents=made_of)
             rows = {
-                "evaluations": evaluations(findings.quality, "validation", "exported"),
+                "evaluations": (*evaluations(findings.quality, "validation", "exported"), *more),
                 "measurements": self._costs(findings, model),
             }
         record = VariantRecord(
@@ -207,18 +214,26 @@ def ship(study: Workplace) -> VariantRecord | None:
 
     None if no variant that was developed is within the limits.
     """
-    variants = [v for v in study.ledger.variants(study.id) if v.model and v.verdict in ("start", "accepted")]
+    recorded = study.ledger.variants(study.id)
+    variants = [v for v in recorded if v.model and v.verdict in ("start", "accepted")]
     max_drop = study.config.compress.max_drop
     winners = [v for v in variants if v.role == "winner" and within_limits(study, v)]
     if not winners:
         return None
     shipped = preferred(winners, max_drop)
-    assert shipped.id is not None
+    if study.config.compress.judge == "end" and recorded[-1] in winners:
+        shipped = recorded[-1]  # the recipe was judged as a whole, and its end is what was asked for
     names = {v.config.get("name") for v in variants if v.role == "baseline"}
     rivals = [preferred([v for v in variants if v.config.get("name") == name], max_drop) for name in names if name]
-    _read_test(study, [shipped, *siblings(variants, shipped), *rivals])
-    study.ledger.mark_shipped(shipped.id)
+    mark_shipped(study, shipped, [*siblings(variants, shipped), *rivals])
     return shipped
+
+
+def mark_shipped(study: Workplace, shipped: VariantRecord, beside: Sequence[VariantRecord]) -> None:
+    """Read the test part for what is shipped and for what it is compared with, once, and say that it is."""
+    assert shipped.id is not None
+    _read_test(study, [shipped, *beside])
+    study.ledger.mark_shipped(shipped.id)
 
 
 def preferred(variants: Sequence[VariantRecord], max_drop: float) -> VariantRecord:
@@ -231,9 +246,22 @@ def preferred(variants: Sequence[VariantRecord], max_drop: float) -> VariantReco
 
 
 def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[VariantRecord]:
-    """Kept variants of the same chain in the other precision, newest first, at most one."""
-    same = [v for v in variants if v.role == "winner" and v.trial_id == shipped.trial_id]
-    return [v for v in reversed(same) if v.precision != shipped.precision][:1]
+    """The nearest relative in the other precision, at most one: what the shipped variant was made from, or, if there is
+    none, what was made from it; of equally near ones the newest."""
+    by_id = {variant.id: variant for variant in variants}
+
+    def line(variant: VariantRecord) -> list[int | None]:
+        """The variant and what it was made from, back to the start."""
+        ids = [variant.id]
+        while (base := next((p.id for p in by_id[ids[-1]].parents if p.role == "base"), None)) in by_id:
+            ids.append(base)
+        return ids
+
+    others = [v for v in reversed(variants) if v.role == shipped.role and v.precision != shipped.precision]
+    others = [v for v in others if "look" not in v.config]  # `search tune` made it in short, only to see
+    above = [v for v in others if v.id in line(shipped)]
+    below = sorted((v for v in others if shipped.id in line(v)), key=lambda v: len(line(v)))
+    return [*above, *below][:1]
 
 
 def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:

@@ -17,6 +17,9 @@ def compress(
     choose: Annotated[
         list[str] | None, typer.Option("--choose", help="NAME=VALUE: which network of a model space of NNI.")
     ] = None,
+    variant: Annotated[
+        str, typer.Option("--variant", help="STUDY or STUDY:ID: a trained network of a study, in place of a model.")
+    ] = "",
     data: Annotated[
         Path | None, typer.Option("--data", help="YAML file with the task, in place of the recipe's.")
     ] = None,
@@ -29,8 +32,11 @@ def compress(
     """Compress a model of your own: every step exported, evaluated, measured and judged. The same call resumes it."""
     with explained():
         from search.config.recipe import read_recipe
+        from search.errors import UsageError
 
-        config = read_recipe(recipe, model, data, device, choose or ())
+        config = read_recipe(recipe, model, data, device, choose or (), variant)
+        if config.tune is not None:
+            raise UsageError(f"{recipe} has a `tune` section. To search among its recipes:  search tune")
         run_study(config, db, quiet, as_json)
         if out is not None:
             from search.shipping.export import write_export

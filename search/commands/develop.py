@@ -135,7 +135,11 @@ def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_jso
 def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch") -> None:
     from search.config.recipe import RecipeConfig
 
-    if isinstance(config, RecipeConfig):
+    if isinstance(config, RecipeConfig) and config.tune:
+        from search.tuning.tune import tune
+
+        tune(config, ledger, watch)
+    elif isinstance(config, RecipeConfig):
         from search.compressing import compress_given
 
         compress_given(config, ledger, watch)

@@ -14,12 +14,16 @@ from search.config.fields import Reading, shown, suggestion
 from search.config.saved import saved_names
 from search.config.source import Source, read_source
 from search.config.study import Compress, read_compress, read_limits, read_name, read_task
+from search.config.tune import Tuning, read_tune
 from search.config.yaml import scalar
 from search.errors import UsageError
 from spaces.tasks import Data, Task
 from spaces.tasks.data import DataError
 
-KEYS = ("study", "model", "choose", "task", "input", "teacher", "limits", "devices", "max_drop", "steps", "seed")
+KEYS = (
+    "study", "model", "variant", "choose", "task", "input", "teacher", "limits", "devices", "max_drop", "judge",
+    "steps", "tune", "seed",
+)  # fmt: skip
 KEPT_OUT = ("objectives", "model_sha256")  # what the ledger keeps beside the file's own keys
 NOT_HERE = ("keep", "teacher_epochs")  # fields of `compress:` that are about a search
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
@@ -29,7 +33,8 @@ Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 class RecipeConfig:
     """A checked recipe. normalisation: (mean, std) that the model was trained with, in raw pixels; None: the training
     part's. choose: which network of a model space of NNI. teacher: a model to distill from; "": the model itself, or
-    none where the recipe trains it. device: the name of the one that judges."""
+    none where the recipe trains it. device: the name of the one that judges. variant: STUDY or STUDY:ID, in place of a
+    model. tune: what `search tune` searches, in place of steps."""
 
     study: str
     model: str
@@ -44,6 +49,13 @@ class RecipeConfig:
     steps: tuple[tuple[str, Step], ...]
     seed: int
     tree: dict[str, Any]
+    variant: str = ""
+    tune: Tuning | None = None
+
+    @property
+    def source(self) -> str:
+        """What is compressed, for people."""
+        return self.variant or short_name(self.model)
 
     def load_data(self) -> Data:
         """The task's data with the model's normalisation. Raises: DataError."""
@@ -59,16 +71,27 @@ class RecipeConfig:
 
 
 def read_recipe(
-    file: Path, model: str = "", data: Path | None = None, device: str = "", choose: Sequence[str] = ()
+    file: Path,
+    model: str = "",
+    data: Path | None = None,
+    device: str = "",
+    choose: Sequence[str] = (),
+    variant: str = "",
 ) -> RecipeConfig:
-    """Read and check a recipe. Options replace what the file says: a model, a file with the task, a device, and
-    choices `name=value` of a model space.
+    """Read and check a recipe. Options replace what the file says: model or variant, a file with the task, a device,
+    and choices `name=value` of a model space.
 
     Raises: ConfigError with all that is wrong; UsageError if neither names a model or the device is unknown.
     """
     source = read_source(file)
     here, folder = Path.cwd(), file.resolve().parent
     tree = dict(source.tree)
+    if model and variant:
+        raise UsageError("name a model or a variant, not both.")
+    if model or variant:
+        tree.pop("variant" if model else "model", None)
+    if variant:
+        tree["variant"] = variant
     if model:
         tree["model"] = absolute(model, here)
     elif isinstance(tree.get("model"), str):
@@ -87,9 +110,11 @@ def read_recipe(
         tree["choose"] = {**(tree.get("choose") or {}), **_choices(choose)}
     if device:
         tree["devices"] = _judging(tree.get("devices"), device)
-    if "model" not in tree:
-        raise UsageError("name a model: --model my.onnx, module:attribute or file.py:attribute.")
-    tree.setdefault("study", _default_name(str(tree["model"]), file))
+    if "model" not in tree and "variant" not in tree:
+        raise UsageError(
+            "name a model: --model my.onnx, module:attribute or file.py:attribute; or --variant STUDY of the database."
+        )
+    tree.setdefault("study", _default_name(str(tree.get("variant") or tree["model"]), file))
     return _read(Reading(replace(source, tree=tree), list(source.problems)), folder)
 
 
@@ -100,17 +125,21 @@ def recipe_of(tree: Mapping[str, Any], name: str) -> RecipeConfig:
 
 
 def is_recipe(tree: Mapping[str, Any]) -> bool:
-    """Whether a recorded config is of `search compress` and not of `search launch`."""
-    return "model" in tree
+    """Whether a recorded config is of `search compress` or `search tune` and not of `search launch`."""
+    return "model" in tree or "variant" in tree
 
 
 def _read(reading: Reading, folder: Path) -> RecipeConfig:
     tree = reading.source.tree
     reading.known((), tree, KEYS, "a recipe")
-    for key, example in {"task": "task: {kind: digits}", "steps": "steps: [quantize]"}.items():
+    examples = {"task": "task: {kind: digits}"} | ({} if "tune" in tree else {"steps": "steps: [quantize]"})
+    for key, example in examples.items():
         reading.needed((), tree, key, KEYS, f"the key {key!r} is missing", f"for example `{example}`")
+    for key, other in (("variant", "model"), ("tune", "steps"), ("tune", "judge")):
+        if key in tree and other in tree:
+            reading.wrong((key,), f"a recipe has `{other}` or `{key}`, not both", f"leave `{other}` away", at_key=True)
     name = read_name(reading, tree["study"])
-    for key in ("model", "teacher"):
+    for key in ("model", "variant", "teacher"):
         if key in tree:
             reading.scalar((key,), tree[key], str, f"`{key}`")
     task: Any
@@ -119,8 +148,9 @@ def _read(reading: Reading, folder: Path) -> RecipeConfig:
     normalisation = _read_input(reading, tree.get("input"))
     named, devices, written_out = read_devices(reading, tree.get("devices"))
     limits = read_limits(reading, tree.get("limits"), named)
-    part = {key: tree[key] for key in ("max_drop", "steps") if key in tree}
+    part = {key: tree[key] for key in ("max_drop", "judge", "steps") if key in tree}
     compress, steps = read_compress(reading, part, (), NOT_HERE)
+    tune = read_tune(reading, tree["tune"]) if "tune" in tree else None
     _check_steps(reading, tree, steps)
     seed = reading.scalar(("seed",), tree.get("seed", 0), int, "`seed`")
     if seed is not None and seed < 0:
@@ -130,14 +160,19 @@ def _read(reading: Reading, folder: Path) -> RecipeConfig:
     if tree.get("devices"):
         tree = {**tree, "devices": written_out}
     return RecipeConfig(
-        name, tree["model"], dict(choose), task, normalisation, tree.get("teacher", ""), limits, devices, named[0],
-        compress, steps, seed, tree={**tree, "task": task_tree},
+        name, tree.get("model", ""), dict(choose), task, normalisation, tree.get("teacher", ""), limits, devices,
+        named[0], compress, steps, seed, {**tree, "task": task_tree}, tree.get("variant", ""), tune,
     )  # fmt: skip
 
 
 def _check_steps(reading: Reading, tree: Mapping[str, Any], steps: tuple[tuple[str, Step], ...]) -> None:
     """Of an ONNX file only what acts on files."""
-    if not str(tree.get("model", "")).endswith(".onnx") or not isinstance(tree.get("steps"), list):
+    if not str(tree.get("model", "")).endswith(".onnx"):
+        return
+    if "tune" in tree:
+        reading.wrong(("tune",), "recipes are searched for PyTorch networks, and the model is an ONNX file",
+                      "give module:attribute, or `steps: [quantize]` and search compress", at_key=True)  # fmt: skip
+    if not isinstance(tree.get("steps"), list):
         return
     if len(steps) != len(tree["steps"]):
         return  # what is wrong with them is noted already

@@ -58,13 +58,17 @@ class Search:
 @dataclass(frozen=True)
 class Compress:
     """What happens to the winners. keep: how many networks of the front. max_drop: points of accuracy that the
-    compression of a network may cost. teacher_epochs: how long a largest network is trained on before it teaches."""
+    compression of a network may cost. teacher_epochs: how long a largest network is trained on before it teaches.
+    judge: `each` step is kept or undone, or the recipe at its `end`."""
 
     keep: int = 3
     max_drop: float = 1.0
     teacher_epochs: int = 8
+    judge: str = "each"
 
     def __post_init__(self) -> None:
+        if self.judge not in ("each", "end"):
+            raise ValueError(f"`judge` must be each or end, got {self.judge!r}.")
         if self.keep < 1:
             raise ValueError(f"`keep` must be at least 1, got {self.keep}.")
         if self.max_drop < 0:

@@ -25,7 +25,11 @@ def progress_of(study: StudyRecord, newest: Event | None) -> Progress:
     data = newest.data if newest else {}
     is_over = study.state == "done" or study.stage == "done"
     stage = str(data.get("stage") or study.stage)
-    names = ["compress"] if "model" in study.config else list(STAGES) + ["twins"] * ("twins" in (stage, study.stage))
+    names = list(STAGES) + ["twins"] * ("twins" in (stage, study.stage))
+    if "tune" in study.config:
+        names = ["tune", "front"]
+    elif "model" in study.config or "variant" in study.config:
+        names = ["compress"]
     if study.stage in names and (stage not in names or names.index(study.stage) > names.index(stage)):
         stage, data = study.stage, {}  # the stage was entered after the newest row
     done, total = float(data.get("done", 0.0)), float(data.get("total", 0.0))

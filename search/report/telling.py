@@ -55,6 +55,10 @@ def _point_row(point: Point, summary: Summary) -> dict[str, Any]:
 
 def study_text(recorded: Recorded) -> str:
     """What was shipped, the steps of every chain, and how the baselines compare."""
+    if "tune" in recorded.study.config:
+        from search.report.telling_tuned import tuned_text  # brings torch, which other studies do not need
+
+        return tuned_text(recorded)
     found = models(recorded)
     summary = summarise(recorded)
     progress = progress_of(recorded.study, recorded.progress)
@@ -103,6 +107,10 @@ def _step_line(model: Model) -> str:
 
 def study_tree(recorded: Recorded) -> dict[str, Any]:
     """The same as JSON."""
+    if "tune" in recorded.study.config:
+        from search.report.telling_tuned import tuned_tree
+
+        return tuned_tree(recorded)
     found = models(recorded)
     summary = summarise(recorded)
     return {

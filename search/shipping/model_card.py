@@ -38,7 +38,7 @@ def model_card(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Facts
         "## Data",
         _data(study, facts),
         "## How it was made",
-        _lineage(recorded.variants, chosen[0]),
+        _lineage(recorded.variants, chosen[0], "tune" in study.config),
         "## Measured on",
         "\n".join(_device(device) for device in recorded.devices) or "Nothing was measured.",
         "## Licences",
@@ -103,14 +103,16 @@ def _data(study: StudyRecord, facts: Facts) -> str:
     return f"Task: {task}. {counts}. sha256 of the data: `{study.data_hash}`."
 
 
-def _lineage(variants: Sequence[VariantRecord], shipped: VariantRecord) -> str:
-    """Every step that was tried on the shipped network's way, kept or not."""
+def _lineage(variants: Sequence[VariantRecord], shipped: VariantRecord, is_tuned: bool) -> str:
+    """Every step that was tried on the shipped network's way, kept or not; of a tuned study the way alone."""
     by_id = {variant.id: variant for variant in variants}
     kept = [shipped]
     while (base := next((p.id for p in kept[-1].parents if p.role == "base"), None)) is not None:
         kept.append(by_id[base])
     ways = {variant.id for variant in kept}
     tried = [v for v in variants if v.id in ways or any(p.id in ways and p.role == "base" for p in v.parents)]
+    if is_tuned:
+        tried = kept[::-1]
     lines = []
     for number, variant in enumerate(tried, start=1):
         settings = json.dumps({k: v for k, v in variant.config.items() if k != "name"})

@@ -264,10 +264,11 @@ class Ledger:
         with self._write() as session:
             return rows.add_variant(session, study_id, variant)
 
-    def variants(self, study_id: int) -> list[VariantRecord]:
-        """The study's variants in the order they were made, with parents, evaluations and measurements."""
+    def variants(self, study_id: int, after: int = 0) -> list[VariantRecord]:
+        """The study's variants in the order they were made, with parents, evaluations and measurements; those whose id
+        is greater than `after`."""
         with self._read() as session:
-            return reading.read_variants(session, study_id)
+            return reading.read_variants(session, study_id, after)
 
     def mark_shipped(self, variant_id: int) -> None:
         """This variant is what the user gets. Raises NotFound if there is none with this id."""

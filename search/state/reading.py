@@ -80,9 +80,9 @@ def read_trials(session: Session, study_id: int) -> list[TrialRecord]:
     ]
 
 
-def read_variants(session: Session, study_id: int) -> list[VariantRecord]:
+def read_variants(session: Session, study_id: int, after: int = 0) -> list[VariantRecord]:
     evaluations = _evaluations_of(session, study_id, of_variants=True)
-    of_study = select(VariantRow.id).where(VariantRow.study_id == study_id)
+    of_study = select(VariantRow.id).where(VariantRow.study_id == study_id, VariantRow.id > after)
     parents: dict[int, list[Parent]] = defaultdict(list)
     edges = select(VariantEdgeRow).where(VariantEdgeRow.child_id.in_(of_study))
     for edge in session.scalars(edges.order_by(VariantEdgeRow.parent_id)):
@@ -90,7 +90,7 @@ def read_variants(session: Session, study_id: int) -> list[VariantRecord]:
     query = (
         select(VariantRow, ArchitectureRow)
         .join(ArchitectureRow, VariantRow.architecture_id == ArchitectureRow.id)
-        .where(VariantRow.study_id == study_id)
+        .where(VariantRow.study_id == study_id, VariantRow.id > after)
         .order_by(VariantRow.id)
     )
     return [

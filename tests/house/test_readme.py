@@ -22,6 +22,7 @@ REGISTRIES = {
     "Steps": ("compress.recipe", "STEPS"),
     "Distillation losses": ("compress.distill", "LOSSES"),
     "Quantizers": ("compress.quantize", "QUANTIZERS"),
+    "Tuners": ("search.tuning.samplers", "TUNERS"),
     "Exporters": ("compress.export", "EXPORTERS"),
     "Devices": ("compress.devices", "DEVICES"),
 }

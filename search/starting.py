@@ -1,0 +1,154 @@
+"""What compression starts from: a model of the user's, or recorded variants of a study of the database."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import safetensors.torch
+from torch import nn
+
+from compress.artifact import sha256_of
+from compress.export import ExportError
+from compress.foreign import Description, Foreign, description_of, rebuilt
+from compress.given import GivenError, answers, describe_given, load_given, short_name
+from compress.onnx_file import OnnxFile
+from compress.variant import Variant
+from search.config.recipe import RecipeConfig, is_recipe
+from search.errors import ConfigError, NotFound
+from search.report.summary import evaluation_of
+from search.state.ledger import Ledger
+from search.state.records import StudyRecord, VariantRecord
+from search.state.weights import stored_network, weights_bytes
+from spaces.tasks import Data
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained network. name: for people. source: what a recipe writes to name it again, a model or STUDY:ID."""
+
+    name: str
+    source: str
+    variant: Variant
+
+
+def starts_of(config: RecipeConfig, ledger: Ledger, data: Data) -> list[Start]:
+    """The model, or the trained networks of a study, the most accurate first.
+
+    Raises: ConfigError: if it does not fit the data. NotFound: if there is no such study or variant.
+    """
+    if not config.variant:
+        return [Start(short_name(config.model), config.model, _given(config, data))]
+    study, records = _records(config.variant, ledger)
+    if study.data_hash != data.digest:
+        raise ConfigError(
+            f"error: study {study.name!r} was made with other data: `task` must be the study's, "
+            f"{study.config.get('task')}."
+        )
+    code = (
+        load_given(str(study.config["model"]), study.config.get("choose") or {})
+        if is_recipe(study.config) and "model" in study.config
+        else None
+    )
+    return [
+        Start(f"{study.name}:{record.id}", f"{study.name}:{record.id}", _recorded(record, code, ledger))
+        for record in records
+    ]
+
+
+def teacher_of(
+    config: RecipeConfig, starts: Sequence[Start], ledger: Ledger, data: Data
+) -> tuple[nn.Module, Description, str] | None:
+    """(network, description, whose it is): one of the user's, the study's own, or the first network as it was given.
+    None for an ONNX file, which cannot teach."""
+    given = starts[0].variant
+    if config.teacher:
+        return (*_users_teacher(config, data), "a network of the user's")
+    if isinstance(given.network, OnnxFile):
+        return None
+    if any(name == "train" for name, _ in config.steps) or (config.tune and "train" in config.tune.space.choices):
+        return None  # what is trained here has nothing to teach before
+    if config.variant:
+        name = config.variant.partition(":")[0]
+        for record in reversed(ledger.variants(ledger.study(name).id)):
+            if record.role == "teacher" and record.weights and record.architecture:
+                arch = description_of(record.architecture.json)
+                return stored_network(ledger.store, record), arch, f"the teacher of study {name}"
+    return given.network, given.arch, "the model as it was given"
+
+
+def digest_of(starts: Sequence[Start]) -> str:
+    """sha256 of the file or of the tensors: a model that changed is another study."""
+    found = [_digest(start.variant.network) for start in starts]
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+
+
+def _given(config: RecipeConfig, data: Data) -> Variant:
+    try:
+        network = load_given(config.model, config.choose)
+        return Variant(describe_given(network, config.model, data), network)
+    except (GivenError, ExportError) as error:
+        raise ConfigError(f"error: {error}") from error
+
+
+def _users_teacher(config: RecipeConfig, data: Data) -> tuple[nn.Module, Foreign]:
+    name = short_name(config.teacher)
+    try:
+        network = load_given(config.teacher)
+        classes = answers(network, name, data)
+        if classes != len(data.classes):
+            raise GivenError(f"the teacher {name} knows {classes} classes, the data has {len(data.classes)}.")
+        return network, describe_given(network, config.teacher, data)
+    except (GivenError, ExportError) as error:
+        raise ConfigError(f"error: {error}") from error
+
+
+def _records(named: str, ledger: Ledger) -> tuple[StudyRecord, list[VariantRecord]]:
+    """The study and its variants that `STUDY` or `STUDY:ID` names."""
+    name, colon, wanted = named.partition(":")
+    study = ledger.study(name)
+    variants = [v for v in ledger.variants(study.id) if v.weights and v.precision == "float32" and v.role == "winner"]
+    if colon:
+        found = [v for v in variants if str(v.id) == wanted]
+        if not found:
+            known = ", ".join(f"{v.id} ({v.step})" for v in variants[:20]) or "none"
+            raise NotFound(f"study {name!r} has no float32 network {wanted!r}. It has: {known}.")
+        return study, found
+    found = _trained(variants)
+    if not found:
+        raise NotFound(f"study {name!r} has no trained network yet; it is {study.state}.")
+    return study, found
+
+
+def _trained(variants: Sequence[VariantRecord]) -> list[VariantRecord]:
+    """Of every chain the most accurate variant that is not smaller than its start."""
+    heads: dict[int, list[VariantRecord]] = {}
+    of: dict[int, int] = {}
+    for variant in variants:
+        base = next((p.id for p in variant.parents if p.role == "base"), None)
+        if variant.id is None or variant.verdict == "rejected" or (base is not None and base not in of):
+            continue
+        of[variant.id] = variant.id if base is None else of[base]
+        heads.setdefault(of[variant.id], []).append(variant)
+    chosen = [max((v for v in c if v.architecture_id == c[0].architecture_id), key=_accuracy) for c in heads.values()]
+    return sorted(chosen, key=_accuracy, reverse=True)
+
+
+def _accuracy(variant: VariantRecord) -> float:
+    found = evaluation_of(variant.evaluations, "accuracy", "validation")
+    return found.value if found else 0.0
+
+
+def _recorded(record: VariantRecord, code: nn.Module | None, ledger: Ledger) -> Variant:
+    assert record.architecture is not None and record.weights is not None
+    arch = description_of(record.architecture.json)
+    if not isinstance(arch, Foreign):
+        return Variant(arch, stored_network(ledger.store, record))
+    if code is None:
+        raise NotFound(f"{record.architecture_id[:12]} is a network of a user's, whose code the study does not name.")
+    return Variant(arch, rebuilt(code, safetensors.torch.load_file(ledger.store.path(record.weights))))
+
+
+def _digest(network: nn.Module) -> str:
+    if isinstance(network, OnnxFile):
+        return sha256_of(network.path)
+    return hashlib.sha256(weights_bytes(network)).hexdigest()
