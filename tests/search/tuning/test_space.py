@@ -61,4 +61,5 @@ def test_the_nearest_recipe_keeps_order_and_the_nearest_settings() -> None:
 def test_a_line_for_people_names_what_there_is_a_choice_of() -> None:
     chosen = Candidate(0, (("prune", Prune(importance="magnitude")), ("quantize", Quantize())))
     assert space().describe(chosen) == "prune ratio 0.25 magnitude > quantize int8-static"
-    assert chosen.describe() == "prune magnitude > quantize"
+    half = Candidate(0, (("prune", Prune(ratio=0.5)), ("quantize", Quantize())))
+    assert half.describe() == "prune ratio 0.5 > quantize"
