@@ -1,6 +1,7 @@
 """From records to rows: what the ledger writes inside a transaction."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,11 +111,14 @@ def add_measurements(
     measurements: Iterable[Measurement],
 ) -> None:
     for m in measurements:
+        key = measurement_key(study_id, architecture_id, variant_id, m)
+        if architecture_id is not None and variant_id is None:
+            key, m = _as_first_measured(session, study_id, key, m)
         device_id = add_device(session, m.fingerprint, m.device, "unknown", {}) if m.fingerprint else None
         add_once(
             session,
             MeasurementRow,
-            key=measurement_key(study_id, architecture_id, variant_id, m),
+            key=key,
             study_id=study_id,
             architecture_id=architecture_id,
             variant_id=variant_id,
@@ -131,6 +135,19 @@ def add_measurements(
             details=dict(m.details),
             created_at=now(),
         )
+
+
+def _as_first_measured(session: Session, study_id: int | None, key: str, m: Measurement) -> tuple[str, Measurement]:
+    """(key, measurement) for a study that measured what another study knows: a row of its own, with the first numbers.
+
+    A variant's measurements are found by its file, a trial's by its study: without that row, a study that is read or
+    resumed would not know what it was told.
+    """
+    first = session.scalar(select(MeasurementRow).where(MeasurementRow.key == key))
+    if first is None or first.study_id in (study_id, None) or study_id is None:
+        return key, m
+    numbers = {"value": first.value, "low": first.low, "high": first.high, "repeats": first.repeats}
+    return digest(key, study_id), replace(m, samples=first.samples, **numbers)
 
 
 def measurement_key(study_id: int | None, architecture_id: str | None, variant_id: int | None, m: Measurement) -> str:

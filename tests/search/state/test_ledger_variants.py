@@ -18,11 +18,12 @@ def test_a_measurement_is_shared_between_studies_and_the_first_one_stays(ledger:
     ledger.add_architecture(*vars(architecture(0)).values())
     ledger.record_measurements(study.id, architecture(0).id, None, [latency(file, 0.2)])
     ledger.record_measurements(other.id, architecture(0).id, None, [latency(file, 0.4)])
-    assert ledger.known_measurement(file, HERE, "latency_ms") == latency(file, 0.2)
+    known = ledger.known_measurement(file, HERE, "latency_ms")
+    assert known is not None and (known.value, known.low, known.high) == (0.2, 0.2 - 0.1, 0.2 + 0.1)
     assert ledger.known_measurement(file, "0" * 64, "latency_ms") is None
     assert ledger.known_measurement("c" * 64, HERE, "latency_ms") is None
     found = ledger.measurements(architecture_ids=[architecture(0).id], fingerprint=HERE)
-    assert [(record.study_id, record.measurement.value) for record in found] == [(study.id, 0.2)]
+    assert [(record.study_id, record.measurement.value) for record in found] == [(study.id, 0.2), (other.id, 0.2)]
 
 
 def test_one_session_does_not_pass_for_three(ledger: Ledger) -> None:
@@ -168,3 +169,12 @@ def test_the_check_finds_lost_and_damaged_and_unknown_files_and_an_abandoned_stu
     assert f"file {unknown[:12]} in" in found
     assert "'digits' is marked running" in found
     assert len(found.splitlines()) == 4
+
+
+def test_a_trials_file_that_another_study_measured_is_known_to_both(ledger: Ledger) -> None:
+    studies = [begin(ledger, name) for name in ("one", "other")]
+    made = architecture(0)
+    ledger.add_architecture(made.id, made.json, made.params, made.macs, made.peak_bytes)
+    for study in [*studies, *studies]:
+        ledger.record_measurements(study.id, made.id, None, [latency("a" * 64)])
+    assert [len(ledger.measurements(study_id=study.id)) for study in studies] == [1, 1]
