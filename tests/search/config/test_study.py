@@ -113,7 +113,7 @@ WRONG_TYPES = [
     ("trials: 12", "trials: many", "13:34", "`trials` must be a whole number, got 'many'", ""),
     ("{loss: min, latency_ms@here: min}", "loss", "14:13", "`objectives` must be a mapping of fields, got 'loss'", ""),
     ("{here: {kind: onnxruntime}}", "{here: onnxruntime}", "16:17", "device 'here' must be a mapping", ""),
-    ("{here: {kind: onnxruntime}}", "{here: {threads: 1}}", "16:17", "needs a `kind`", "one of adb, onnxruntime"),
+    ("{here: {kind: onnxruntime}}", "{here: {threads: 1}}", "16:17", "needs a `kind`", "one of adb, auto, onnxruntime"),
     ("- prune: {ratio: 0.5}", "- 4", "21:7", "a step is one name with its fields, got 4", "for example {prune"),
     ("- prune: {ratio: 0.5}", "- {prune: {}, quantize: {}}", "21:7", "a step is one name", "for example {prune"),
     ("[onnx]", "3", "23:9", "`export` must be text, got 3", ""),
@@ -158,7 +158,7 @@ IMPOSSIBLE_VALUES = [
         "images: 16",
         "kind: int4",
         "22:24",
-        "`kind` must be one of int8-dynamic, int8-mixed, int8-static, got 'int4'",
+        "`kind` must be one of int4-weights, int8-dynamic, int8-mixed, int8-static, got 'int4'",
         "",
     ),
 ]
