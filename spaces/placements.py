@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
+from torch import nn
+
 from spaces.architecture import Architecture, block_tree
 from spaces.blocks import BLOCKS, Block
 from spaces.features import kind_of
@@ -20,13 +22,17 @@ class Placement:
     """A piece and the shape, without the batch, of what it is given. Placements with equal `key` are the same work."""
 
     piece: Piece
-    shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
+
+    def build(self) -> nn.Module:
+        """The piece, freshly initialised."""
+        return self.piece.build()
 
     @cached_property
     def key(self) -> str:
         """Canonical JSON, the same in every space and study."""
         piece = self.piece
-        tree: dict[str, Any] = {"piece": kind_of(piece), "shape": [int(size) for size in self.shape]}
+        tree: dict[str, Any] = {"piece": kind_of(piece), "shape": [int(size) for size in self.input_shape]}
         if isinstance(piece, Placed):
             tree |= {"block": block_tree(piece.block), "width": piece.width, "dims": piece.dims}
         else:
@@ -34,9 +40,9 @@ class Placement:
         return json.dumps(tree, sort_keys=True, separators=(",", ":"))
 
     @property
-    def shape_out(self) -> tuple[int, ...]:
+    def output_shape(self) -> tuple[int, ...]:
         """Of what it puts out; a block keeps the shape."""
-        return self.shape if isinstance(self.piece, Placed) else kernels_of(self.piece, self.shape)[1]
+        return self.input_shape if isinstance(self.piece, Placed) else kernels_of(self.piece, self.input_shape)[1]
 
 
 def placements_of(arch: Architecture) -> Iterator[Placement]:
@@ -44,7 +50,7 @@ def placements_of(arch: Architecture) -> Iterator[Placement]:
     shape: tuple[int, ...] = arch.input_shape
     for _, piece in pieces(arch):
         placed = Placement(piece, shape)
-        shape = placed.shape_out
+        shape = placed.output_shape
         yield placed
 
 
@@ -57,7 +63,7 @@ def placements(space: SearchSpace) -> list[Placement]:
     def place(piece: Piece, shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
         placed = [Placement(piece, shape) for shape in shapes]
         found.update((one.key, one) for one in placed)
-        return [one.shape_out for one in placed]
+        return [one.output_shape for one in placed]
 
     shapes = [
         shape

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from compress.prune.dimensions import Dimension, axes, dimensions, ordered, shortened
 from compress.prune.importance import importance, slopes_for
-from compress.prune.parts import PlacedPiece
 from compress.prune.plan import Plan
 from spaces.architecture import Architecture
-from spaces.network import pieces, skeleton
+from spaces.placements import Placement, placements_of
 from spaces.tasks import Data
 from spaces.windows import extract
 
@@ -22,8 +20,8 @@ def own_plan(arch: Architecture, network: nn.Module, data: Data, kind: str, widt
     groups = [d for d in dimensions(arch) if d.units > 1 and (width or d.block >= 0)]
     worths = tuple(importance(tensors, axes(arch, d), d.units, kind, slopes) for d in groups)
 
-    def parts(at: Mapping[int, int]) -> list[PlacedPiece]:
-        return placed(_shortened(arch, {groups[group]: units for group, units in at.items()}))
+    def parts(at: Mapping[int, int]) -> list[Placement]:
+        return list(placements_of(_shortened(arch, {groups[group]: units for group, units in at.items()})))
 
     def cut(widths: Sequence[int]) -> tuple[Architecture, nn.Module]:
         moved = tensors
@@ -39,13 +37,3 @@ def _shortened(arch: Architecture, at: Mapping[Dimension, int]) -> Architecture:
     for dimension, units in at.items():
         arch = shortened(arch, dimension, units)
     return arch
-
-
-def placed(arch: Architecture) -> list[PlacedPiece]:
-    """The pieces of a network with the shape of what reaches each. Cost: milliseconds, on the meta device."""
-    x: Tensor = torch.empty(1, *arch.input_shape, device="meta")
-    found = []
-    for _, piece in pieces(arch):
-        found.append(PlacedPiece(piece, tuple(x.shape[1:])))
-        x = skeleton(piece)(x)
-    return found

@@ -9,13 +9,12 @@ import torch
 from torch import nn
 
 from compress.export.screening import export_part
-from spaces.network import Piece
 
 Kind = Literal["conv", "depthwise", "linear"]
 
 
 class Part(Protocol):
-    """A frozen, hashable description: equal parts take equally long."""
+    """A frozen, hashable description: equal parts take equally long. A `spaces.placements.Placement` is one."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -73,18 +72,6 @@ def square(kind: Kind, width: int, kernel: int, size: int) -> Layer:
     if kind == "linear":
         return Layer(kind, width, width)
     return Layer(kind, width, width, (size, size), (kernel, kernel), padding=(kernel // 2, kernel // 2))
-
-
-@dataclass(frozen=True)
-class PlacedPiece:
-    """A piece of a network of ours and the shape of what reaches it."""
-
-    piece: Piece
-    input_shape: tuple[int, ...]
-
-    def build(self) -> nn.Module:
-        """The piece."""
-        return self.piece.build()
 
 
 def write_part(part: Part, folder: Path) -> Path:

@@ -28,9 +28,9 @@ def block_files(placed: Placement, precisions: Sequence[str], stem: Path) -> dic
     """{precision: file} of a piece, `copies_of` times behind each other. Cost: 0.1-0.3 s each."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = nn.Sequential(*(placed.piece.build() for _ in range(copies_of(placed)))).eval()
-        plain = export_part(wake_up(network), placed.shape, stem.with_suffix(".float.onnx"))
-    return _quantized(plain, placed.shape, precisions, stem)
+        network = nn.Sequential(*(placed.build() for _ in range(copies_of(placed)))).eval()
+        plain = export_part(wake_up(network), placed.input_shape, stem.with_suffix(".float.onnx"))
+    return _quantized(plain, placed.input_shape, precisions, stem)
 
 
 def network_files(

@@ -9,11 +9,12 @@ from pathlib import Path
 from compress.devices import Device
 from compress.devices import DeviceError as Unmeasurable
 from compress.export import ExportError
-from compress.prune.parts import Kind, Part, PlacedPiece, square
+from compress.prune.parts import Kind, Part, square
 from compress.prune.staircase import MeasureFiles, Staircase, beside_first, measure_parts, staircase, widths_up_to
 from search.errors import DeviceError
 from spaces.blocks import BLOCKS, Block
 from spaces.network import Placed
+from spaces.placements import Placement
 from spaces.space import SearchSpace, StageSpace
 
 MOST = 32  # widths that are measured
@@ -65,7 +66,7 @@ def _of_stage(index: int, stage: StageSpace, size: tuple[int, ...], dims: int, m
     ]
     widths = list(range(STEP, max(stage.width) * 3 // 2 + 1, STEP))
     parts: dict[int, list[Part]] = {
-        width: [PlacedPiece(Placed(block, width, dims), (width, *size)) for block in blocks] for width in widths
+        width: [Placement(Placed(block, width, dims), (width, *size)) for block in blocks] for width in widths
     }
     found = measure_parts([part for row in parts.values() for part in row], measure, {})
     kinds = ", ".join(choice.kind for choice in stage.blocks)

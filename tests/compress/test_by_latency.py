@@ -16,12 +16,13 @@ from compress.prune import by_latency
 from compress.prune.channels import Prune
 from compress.prune.coupled import foreign_plan, measured_layers
 from compress.prune.knapsack import LEAST_SHARE, Costs, choose, losses_of
-from compress.prune.own import own_plan, placed
+from compress.prune.own import own_plan
 from compress.prune.staircase import Staircase, beside_first
 from compress.recipe import StepError
 from compress.variant import Variant
 from spaces.architecture import Architecture
 from spaces.blocks import Attention, MBConv
+from spaces.placements import placements_of
 from tests.compress.test_foreign import residual
 from tests.compress.test_prune import arch_of, network_of, run
 from tests.toy_task import CLASSES, toy_data
@@ -123,7 +124,7 @@ def test_the_pieces_foreseen_are_those_of_the_network_that_is_cut() -> None:
     widths = [max(1, len(worth) // 2) for worth in plan.worths]
     smaller, _ = plan.cut(widths)
     assert isinstance(smaller, Architecture) and len(plan.worths) == 4
-    assert list(plan.parts(dict(enumerate(widths)))) == placed(smaller)
+    assert list(plan.parts(dict(enumerate(widths)))) == list(placements_of(smaller))
 
 
 @pytest.mark.parametrize("kind", ["magnitude", "taylor", "bn", "hessian"])

@@ -10,10 +10,11 @@ from compress.artifact import sha256_of
 from compress.devices.onnxruntime import OnnxRuntime
 from compress.devices.simulated import Simulated
 from compress.measurement import Measurement
-from compress.prune.parts import Layer, Part, PlacedPiece, square, write_part
+from compress.prune.parts import Layer, Part, square, write_part
 from compress.prune.staircase import Staircase, beside_first, measure_parts, staircase, widths_up_to
 from spaces.blocks import Attention
 from spaces.network import Placed
+from spaces.placements import Placement
 
 PARTS = [
     Layer("conv", 3, 8, (6, 6), (3, 3), (2, 2), (1, 1)),
@@ -21,7 +22,7 @@ PARTS = [
     Layer("depthwise", 8, 8, (6, 6), (5, 5), padding=(2, 2)),
     Layer("linear", 8, 4),
     Layer("linear", 8, 4, (9,)),
-    PlacedPiece(Placed(Attention(2, 4, 1), 8), (8, 4, 4)),
+    Placement(Placed(Attention(2, 4, 1), 8), (8, 4, 4)),
 ]
 
 

@@ -38,7 +38,7 @@ def test_a_placement_has_the_shape_that_the_piece_is_given() -> None:
 
     x = torch.zeros(1, *arch.input_shape)
     for module, placed in zip(build(arch).eval(), placements_of(arch), strict=True):
-        assert tuple(x.shape[1:]) == placed.shape
+        assert tuple(x.shape[1:]) == placed.input_shape
         x = module(x)
 
 
@@ -55,8 +55,8 @@ def test_a_key_is_json_that_says_what_it_is() -> None:
     placed: Placement = next(p for p in placements(SPACE) if "kan" in p.key)
     assert json.loads(placed.key) == {
         "piece": "kan",
-        "shape": list(placed.shape),
+        "shape": list(placed.input_shape),
         "block": {"kind": "kan", "kernel": 3, "ratio": 2},
-        "width": placed.shape[0],
+        "width": placed.input_shape[0],
         "dims": 2,
     }
