@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from compress.evaluate import Quality, accuracy_drop, evaluate
-from compress.export.screening import export_for_screening
-from compress.train import Training, fit, hard_labels
+from compress.train import Training
+from search.alone import trained_alone
+from search.latency.measuring import export_screened
 from search.latency.parts import measure_parts
 from search.stages import stage
 from search.state.records import TrialRecord
@@ -22,7 +21,6 @@ from search.study import Study
 from spaces.architecture import Architecture
 from spaces.blocks.block import HasTwin
 from spaces.counts import count
-from spaces.network import build
 
 KIND = "twin"  # of the events, one a race; search.report.twins reads them
 SCALES = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12)  # hidden channels of the twin's MLPs, of the network's own
@@ -89,26 +87,16 @@ def equal_twin(study: Study, arch: Architecture) -> tuple[Architecture, float, f
     """
     twins = list({twin.id: twin for twin in (twin_of(arch, scale) for scale in SCALES)}.values())
     with tempfile.TemporaryDirectory(dir=study.folder) as folder:
-        files = [_file(study, each, Path(folder) / f"{each.id[:16]}.onnx") for each in (arch, *twins)]
+        files = [export_screened(each, study.data, Path(folder) / f"{each.id[:16]}.onnx") for each in (arch, *twins)]
         own_ms, *others_ms = [found.value for found in measure_parts(files, study.devices[0], study)]
     as_fast = [at for at, latency_ms in enumerate(others_ms) if latency_ms <= own_ms * EQUAL_WITHIN]
     best = max(as_fast, key=others_ms.__getitem__) if as_fast else min(range(len(twins)), key=others_ms.__getitem__)
     return twins[best], own_ms, others_ms[best]
 
 
-def _file(study: Study, arch: Architecture, path: Path) -> Path:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = build(arch).eval()
-    return export_for_screening(network, (study.data.mean, study.data.std), study.data.input_shape, path)
-
-
 def _alone(study: Study, arch: Architecture) -> Quality:
     """Trained from nothing as long as the supernet was, as the hand-made network is."""
     shared, seed = study.config.supernet, study.config.search.seed
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = build(arch)
     training = Training(shared.epochs, batch=shared.batch, lr=shared.lr)
-    fit(network, study.data, training, hard_labels(), seed, before_step=study.watch.check)
+    network = trained_alone(arch, study.data, training, seed, study.watch.check)
     return evaluate(network, study.data, study.data.validation)

@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from compress.apply import NOISE, Attempt, Budget, Findings, apply, find
@@ -17,8 +16,9 @@ from compress.foreign import description_of
 from compress.measurement import Measurement, exact
 from compress.onnx_file import OnnxFile
 from compress.recipe import STEPS, Step
-from compress.train import Training, fit, hard_labels
+from compress.train import Training
 from compress.variant import Variant
+from search.alone import trained_alone
 from search.hand_made import hand_made
 from search.latency.measuring import DECIDING, SHIPPED, measure_file
 from search.latency.parts import measure_parts
@@ -30,7 +30,6 @@ from search.study import Study, architecture_record
 from search.supernet.shared_weights import Supernet
 from search.workplace import Workplace
 from spaces.architecture import Architecture
-from spaces.network import build
 
 
 def develop_winner(
@@ -53,12 +52,7 @@ def develop_hand_made(study: Study) -> None:
     training = Training(study.config.supernet.epochs, batch=study.config.supernet.batch, lr=study.config.supernet.lr)
 
     def start() -> Variant:
-        with torch.random.fork_rng():
-            torch.manual_seed(study.config.search.seed)
-            network = build(arch)
-        watch = study.watch
-        fit(network, study.data, training, hard_labels(), study.config.search.seed, before_step=watch.check)
-        return Variant(arch, network)
+        return Variant(arch, trained_alone(arch, study.data, training, study.config.search.seed, study.watch.check))
 
     Chain(study, "baseline", {"name": "hand-made"}, None, None).run(
         "train", start, asdict(training), study.config.steps

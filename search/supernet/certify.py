@@ -9,11 +9,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 from compress.evaluate import Quality, evaluate
 from compress.recalibrate import IMAGES, recalibrate
-from compress.train import Training, batches, fit, hard_labels
+from compress.train import Training, batches
+from search.alone import fresh, trained_alone
 from search.config.study import StudyConfig
 from search.errors import LatheError
 from search.limits import feasible_sample
@@ -25,7 +24,6 @@ from search.supernet.shared_weights import Supernet, build_supernet
 from search.supernet.training import load_weights
 from search.watch import Watch
 from spaces.architecture import Architecture
-from spaces.network import build
 
 
 def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, watch: Watch) -> None:
@@ -73,13 +71,10 @@ def _ranked(study: Study, supernet: Supernet, arch: Architecture, epochs: int) -
     study.ledger.add_architecture(record.id, record.json, record.params, record.macs, record.peak_bytes)
     inherited = supernet.extract(arch)
     recalibrate(inherited, data.normalise(data.train.x[:IMAGES]))
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        alone = build(arch)
-    proxies = score_all(alone, next(batches(data, 64, seed, 0)), seed)
+    proxies = score_all(fresh(arch, seed), next(batches(data, 64, seed, 0)), seed)
     shared = study.config.supernet
     training = Training(epochs, 0.0, shared.batch, shared.lr, shared.weight_decay, shared.clip, shared.smoothing)
-    fit(alone, data, training, hard_labels(training.smoothing), seed, before_step=study.watch.check)
+    alone = trained_alone(arch, data, training, seed, study.watch.check)
     return {
         "architecture": arch.id,
         "epochs": epochs,
