@@ -49,6 +49,8 @@ def _write_test(folder: Path, models: Sequence[str], facts: Facts) -> dict[str, 
     The tolerance is measured: twice what the same file's answer changes when ONNX Runtime runs it without any rewrite
     (int8 then runs in float arithmetic), so it stands for other kernels, and is not too tight for int8.
     """
+    import onnxruntime
+
     (folder / "test").mkdir()
     (folder / "test/input.f32").write_bytes(facts.images.astype("<f4").tobytes())
     files = {}
@@ -59,7 +61,8 @@ def _write_test(folder: Path, models: Sequence[str], facts: Facts) -> dict[str, 
         (folder / expected).write_bytes(answer.astype("<f4").tobytes())
         least = LEAST_TOLERANCE * float(np.abs(answer).max())
         files[name] = {"expected": expected, "tolerance": max(2 * float(np.abs(answer - plain).max()), least)}
-    return {"input": "test/input.f32", "labels": facts.labels.tolist(), "files": files}
+    made_with = f"onnxruntime {onnxruntime.__version__}"
+    return {"input": "test/input.f32", "labels": facts.labels.tolist(), "made_with": made_with, "files": files}
 
 
 def model_header(card: dict[str, Any]) -> str:
@@ -91,6 +94,7 @@ def model_header(card: dict[str, Any]) -> str:
             f"constexpr size_t kClasses = {len(labels)};",
             *white,
             f"constexpr const char* kShipped = {quoted(card['shipped'])};",
+            f"constexpr const char* kMadeWith = {quoted(card['test']['made_with'])};",
             f"constexpr const char* kTestInput = {quoted(card['test']['input'])};",
             "constexpr const char* kLabels[] = {",
             *(f"    {quoted(label, ensure_ascii=False)}," for label in labels),

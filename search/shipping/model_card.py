@@ -18,8 +18,13 @@ EXAMPLES = {
 RUNNING = """\
     python run.py                                            # needs onnxruntime and numpy; repeats the test input
     {example}
-    cmake -S cpp -B build && cmake --build build && build/run .
+    cmake -S cpp -B build && cmake --build build && build/run .   # Debian 13: apt install libonnxruntime-dev cmake g++
     sha256sum -c SHA256SUMS"""
+DEBIAN = (
+    "CMake takes the ONNX Runtime of the system, else its release from GitHub; `-DONNXRUNTIME_ROOT=` names an unpacked "
+    "one. Debian's own library writes `Schema error` lines to stderr when it starts; they are about operators that no "
+    "model here has."
+)
 
 
 def model_card(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Facts, card: Mapping[str, Any]) -> str:
@@ -31,6 +36,7 @@ def model_card(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Facts
         f"`{card['shipped']}`. Every number below was taken from the file itself, in its runtime.",
         "## Run it",
         RUNNING.format(example=EXAMPLES["series" if facts.is_series else "images"]),
+        DEBIAN,
         "## Files",
         _files(chosen, card),
         "## Input and output",

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -22,14 +21,6 @@ from search.state.ledger import Ledger
 from spaces.tasks import Digits
 from tests.search.finished_study import Finished
 from tests.search.recorded_study import record_study
-
-
-@pytest.fixture(scope="module")
-def bundle(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("bundle") / "tiny"
-    with Ledger.open(finished.db, create=False) as ledger:
-        write_export(ledger, "tiny", out, bundle=True)
-    return out
 
 
 def run(python: Path | str, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
@@ -75,8 +66,10 @@ def test_the_runner_repeats_the_test_input_with_both_precisions(bundle: Path) ->
 def test_the_runner_notices_a_wrong_answer(bundle: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(bundle, tmp_path / "copy")
     (expected,) = copy.glob("test/*.float32.expected.f32")
-    (np.fromfile(expected, "<f4") + 0.1).tofile(expected)
-    assert run(sys.executable, copy / "run.py", "--model", "tiny.float32.onnx").returncode == 1
+    right = np.fromfile(expected, "<f4")
+    for wrong in (right + 0.1, right * np.float32("nan")):
+        wrong.tofile(expected)
+        assert run(sys.executable, copy / "run.py", "--model", "tiny.float32.onnx").returncode == 1
 
 
 def test_the_runner_names_what_is_on_an_image(bundle: Path, tmp_path: Path) -> None:
@@ -87,25 +80,6 @@ def test_the_runner_names_what_is_on_an_image(bundle: Path, tmp_path: Path) -> N
     done = run(sys.executable, bundle / "run.py", tmp_path / "digit.png")
     answers = np.fromfile(next(bundle.glob("test/*.float32.expected.f32")), "<f4").reshape(8, 10)
     assert done.stdout.startswith(f"{tmp_path / 'digit.png'}: {answers[0].argmax()} "), done.stderr
-
-
-@pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
-def test_the_cpp_runner_and_its_constants_are_cpp(bundle: Path) -> None:
-    declared = Path(__file__).parent / "declared"
-    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", declared, "cpp/run.cpp"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=bundle)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("ONNXRUNTIME_ROOT" not in os.environ, reason="ONNXRUNTIME_ROOT names no unpacked ONNX Runtime")
-def test_the_cpp_runner_builds_against_the_release_and_agrees(bundle: Path, tmp_path: Path) -> None:
-    root = f"-DONNXRUNTIME_ROOT={os.environ['ONNXRUNTIME_ROOT']}"
-    for command in (["cmake", "-S", bundle / "cpp", "-B", tmp_path, root], ["cmake", "--build", tmp_path]):
-        subprocess.run(command, check=True)
-    done = subprocess.run([tmp_path / "run", bundle], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("largest difference") == 2
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 // The part of ONNX Runtime's C++ API that run.cpp uses, declared and not defined: enough to check that run.cpp and a
-// bundle's model.h are C++. Building against the real library needs its release: test_bundle.py, ONNXRUNTIME_ROOT.
+// bundle's model.h are C++. The real library: test_cpp_runner.py.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +12,10 @@ enum OrtAllocatorType { OrtArenaAllocator = 1 };
 enum OrtMemType { OrtMemTypeDefault = 0 };
 struct OrtAllocator;
 struct OrtMemoryInfo;
+struct OrtApiBase {
+  const char* (*GetVersionString)();
+};
+const OrtApiBase* OrtGetApiBase();
 
 namespace Ort {
 struct AllocatedFree {
