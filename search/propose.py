@@ -15,11 +15,11 @@ from optuna.study import StudyDirection
 
 from search.errors import Infeasible
 from search.limits import feasible_sample, first_new, total_excess
-from search.objectives import Objective
+from search.objectives import Objective, minimised
 from search.samplers import SAMPLERS
-from search.samplers.problem import Problem
+from search.samplers.problem import Finished, Problem
 from search.state.records import TrialRecord, digest
-from search.suggest import architecture_of, distributions, params_of, suggest
+from search.suggest import architecture_of, distributions, params_of
 from spaces.architecture import Architecture
 from spaces.space import SearchSpace, mutate
 
@@ -52,6 +52,7 @@ class Proposer:
         self.space, self.objectives, self.seed = space, tuple(objectives), seed
         self.limits, self.weight_bytes = dict(limits), weight_bytes
         self.seen: set[str] = set()
+        self._finished: list[Finished] = []
         self._memory: dict[int, Any] = {}
         self._sampler = SAMPLERS.get(sampler)
         self._study = optuna.create_study(
@@ -63,8 +64,9 @@ class Proposer:
         self.starts: tuple[Architecture, ...] = ()  # proposed first, where they are feasible
 
     def problem(self) -> Problem:
-        """What a sampler may know now, beside the trials."""
-        return Problem(self.space, self.objectives, self.limits, self.weight_bytes, self.seen, self._memory)
+        """What a sampler may know now."""
+        known = self.seen, self._finished, self._memory
+        return Problem(self.space, self.objectives, self.limits, self.weight_bytes, *known)
 
     def _make_sampler(self, seed: int) -> optuna.samplers.BaseSampler:
         with warnings.catch_warnings():  # Optuna calls samplers experimental for years
@@ -129,14 +131,11 @@ class Proposer:
         """One answer of a freshly seeded sampler; the asked trial itself is dropped, only its answer is used."""
         seed = int(digest(self.seed, number, attempt)[:8], 16)
         self._study.sampler = self._make_sampler(seed)
-        trial = self._study.ask()
-        params = suggest(trial, self.space)
-        attrs = dict(self._study.get_trials(deepcopy=False)[trial.number].system_attrs)
-        if self._settle(_generation(attrs)):
-            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        trial = self._study.ask(self._distributions)
+        told = self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        if self._settle(_generation(told.system_attrs)):
             return self._ask(number, attempt)
-        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        return params, attrs
+        return told.params, told.system_attrs
 
     def _settle(self, generation: int) -> bool:
         """Make a genetic sampler choose the parents of a generation before it uses them; True if it was not done yet.
@@ -170,7 +169,9 @@ class Proposer:
 
     def _add(self, params: Mapping[str, Any], attrs: Mapping[str, Any], values: Mapping[str, float] | None) -> None:
         state = optuna.trial.TrialState.FAIL if values is None else optuna.trial.TrialState.COMPLETE
-        minimised = [o.minimised(values[o.name]) for o in self.objectives] if values is not None else None
+        less = None if values is None else minimised(self.objectives, values)
+        if less is not None:
+            self._finished.append(Finished(dict(params), less))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study.add_trial(
@@ -178,7 +179,7 @@ class Proposer:
                     state=state,
                     params=dict(params),
                     distributions=self._distributions,
-                    values=minimised,
+                    values=less,
                     system_attrs=dict(attrs),
                 )
             )

@@ -8,7 +8,6 @@ differ only there are the same architecture.
 from collections.abc import Mapping
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from spaces.architecture import Architecture
@@ -40,16 +39,6 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
         name: IntDistribution(0, len(options) - 1) if is_ordinal(name, options) else CategoricalDistribution(options)
         for name, options in decisions(space).items()
     }
-
-
-def suggest(trial: optuna.Trial, space: SearchSpace) -> dict[str, Any]:
-    """Ask a live trial for every decision; returns its parameters."""
-    for name, options in decisions(space).items():
-        if is_ordinal(name, options):
-            trial.suggest_int(name, 0, len(options) - 1)
-        else:
-            trial.suggest_categorical(name, options)
-    return dict(trial.params)
 
 
 def first_options(space: SearchSpace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from search.samplers.problem import Problem
 from search.samplers.surrogate.grid import grid_of
@@ -45,30 +45,34 @@ class WholeSampler(BaseSampler):  # Optuna's own extension point
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Optuna's parameters of the proposed architecture; a random one where all that was proposed is known."""
-        grid = grid_of(self._problem.space)
-        for row in self._answer(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))):
+        problem, first = self._problem, self._first_of_batch()
+        grid, kept = grid_of(problem.space), first in problem.memory
+        rows = problem.memory[first] if kept else self._answer(first)
+        if not kept and self._batch(first) > 1:
+            problem.memory.clear()
+        for at, row in enumerate(rows):
             params = grid.params_of(row)
-            if architecture_of(self._problem.space, params).id not in self._problem.seen:
+            if architecture_of(problem.space, params).id not in problem.seen:
+                if self._batch(first) > 1:
+                    problem.memory[first] = rows[at:]  # what was seen stays seen
                 return params
         return grid.params_of(grid.sample(1, np.random.default_rng(self._seed))[0])
 
-    def _answer(self, done: list[FrozenTrial]) -> np.ndarray:
-        """Rows to choose from, best first."""
-        first = 0  # question after so many trials is the first of the batch
-        while first + self._batch(first) <= len(done):
+    def _first_of_batch(self) -> int:
+        """After how many finished trials the question is asked that this one's answer was made for."""
+        first, done = 0, len(self._problem.finished)
+        while first + self._batch(first) <= done:
             first += self._batch(first)
-        memory, count = self._problem.memory, self._batch(first)
-        if first not in memory:
-            values = np.array([t.values for t in done[:first]], float).reshape(first, len(self._problem.objectives))
-            kept = self._remember(values)
-            rows = grid_of(self._problem.space).rows_of([done[k].params for k in kept])
-            seed = self._seed if count == 1 else crc32(rows.tobytes())
-            answer = self._propose(rows, values[kept], seed, count)
-            if count == 1:
-                return answer
-            memory.clear()
-            memory[first] = answer
-        return memory[first]
+        return first
+
+    def _answer(self, first: int) -> np.ndarray:
+        """Rows to choose from, best first, by what the first finished trials found."""
+        finished, count = self._problem.finished, self._batch(first)
+        values = np.array([trial.values for trial in finished[:first]], float)
+        values = values.reshape(first, len(self._problem.objectives))
+        kept = self._remember(values)
+        rows = grid_of(self._problem.space).rows_of([finished[k].params for k in kept])
+        return self._propose(rows, values[kept], self._seed if count == 1 else crc32(rows.tobytes()), count)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from search.objectives import hypervolume
+from search.samplers.surrogate import ranking
 from search.samplers.surrogate.acquisition import area_gained, expected_improvement, front, scalarise, warp
 from search.samplers.surrogate.encoding import encode
 from search.samplers.surrogate.gaussian_process import fit
 from search.samplers.surrogate.kernels import Block, distances
-from search.samplers.surrogate.ranking import first_random, rank
+from search.samplers.surrogate.ranking import _joined, first_random, rank
 
 LINE = np.linspace(-3, 3, 61)[:, None]
 SMOOTH = (Block(LINE, linear=False),)
@@ -157,3 +158,22 @@ def test_of_two_alike_only_one_is_among_the_first_to_be_evaluated_together() -> 
     ]
     assert [sorted(order[:2].tolist()) for order in orders][0] == [10, 11]
     assert 12 in orders[1][:2] and len(set(orders[1][:2]) & {10, 11}) == 1
+
+
+def test_asking_only_the_most_promising_again_chooses_the_same_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    codes, known = np.arange(160)[:, None] % 7, rng.random((160, 2))
+    seen = np.arange(20)
+    chosen = []
+    for near in (ranking.SHORT, ranking.NEAR):
+        monkeypatch.setattr(ranking, "NEAR", near)
+        order = rank(encode(codes), seen, known[seen], np.random.default_rng(0), known, np.array([1.0, 1.0]), 12)
+        chosen.append(order[:12].tolist())
+    assert chosen[0] == chosen[1]
+
+
+def test_a_front_that_a_point_joins_is_the_front_of_both() -> None:
+    best = np.array([[1.0, 4.0], [2.0, 2.0], [4.0, 1.0]])
+    for point in ([3.0, 3.0], [2.0, 2.0], [1.5, 1.5], [0.5, 5.0], [0.5, 0.5]):
+        both = np.concatenate([best, [point]])
+        assert sorted(_joined(best, np.array(point)).tolist()) == sorted(np.unique(both[front(both)], axis=0).tolist())

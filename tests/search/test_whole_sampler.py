@@ -1,6 +1,7 @@
 """Samplers of our own: an answer that serves several questions is the same after a resume, and made once."""
 
 import numpy as np
+import optuna
 import pytest
 
 from search.objectives import Objective
@@ -60,3 +61,21 @@ def test_a_study_resumed_within_a_batch_goes_on_as_the_unbroken_one(fits: list[i
     resumed = proposer()
     resumed.replay(unbroken[:broken_after])
     assert go_on(resumed, broken_after, TRIALS) == unbroken[broken_after:]
+
+
+def test_a_proposal_does_not_read_all_trials_of_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unread(*_: object, **__: object) -> None:
+        raise AssertionError("ten thousand trials take milliseconds to read, at every proposal")
+
+    monkeypatch.setattr(optuna.Study, "get_trials", unread)
+    go_on(proposer(), 0, FROM)
+
+
+def test_an_answer_that_serves_a_batch_forgets_what_was_proposed(fits: list[int]) -> None:
+    asked = proposer()
+    go_on(asked, 0, FROM + 1)
+    memory = asked.problem().memory
+    (left,) = memory.values()
+    go_on(asked, FROM + 1, FROM + 4)
+    (later,) = memory.values()
+    assert len(left) - 3 == len(later)

@@ -22,7 +22,7 @@ from search.samplers.surrogate.gaussian_process import Posterior, fit
 from search.samplers.surrogate.kernels import Block, distances
 
 LEARNED = 128  # observations that decide the kernel's parameters
-SHORT = 128  # candidates among which several are chosen to be evaluated together
+SHORT, NEAR = 128, 8  # candidates among which several are chosen to be evaluated together; asked again at once
 PAIRS = 800_000  # candidates times observations a proposal looks at: what bounds its time
 
 
@@ -112,17 +112,31 @@ def _in_turn(
     draws: np.ndarray, gain: np.ndarray, best: np.ndarray, reference: np.ndarray, rng: np.random.Generator, count: int
 ) -> np.ndarray:
     """(m,) scores that put `count` candidates first: each adds most to a front on which those before it stand already,
-    where their draws (DRAWS, m, k) have their mean. Cost: a small pass over SHORT candidates each."""
+    where their draws (DRAWS, m, k) have their mean.
+
+    Lazily, for two objectives: a front that grows leaves less to gain, so an old gain is an upper bound, and only the
+    NEAR candidates of the largest bounds are asked again until one of them is first.
+    Source: Minoux, Accelerated Greedy Algorithms for Maximizing Submodular Set Functions (1978).
+    """
     listed = np.argsort(-gain, kind="stable")[:SHORT]
-    left, scores = gain[listed], gain.copy()
+    near = NEAR if best.shape[1] == 2 else SHORT
+    left, scores, is_old = gain[listed], gain.copy(), np.zeros(len(listed), bool)
     for place in range(min(count, len(listed))):
-        chosen = int(np.argmax(left))
+        while is_old[chosen := int(np.argmax(left))]:
+            asked = np.argsort(-left, kind="stable")[: min(near, len(listed) - place)]
+            left[asked] = _hypervolume_gain(draws[:, listed[asked]], best, reference, rng)
+            is_old[asked] = False
         scores[listed[chosen]] = gain.max() + count - place
-        best = np.concatenate([best, draws[:, [listed[chosen]]].mean(0)])
-        best = best[front(best)]
-        left = np.where(np.isneginf(left), left, _hypervolume_gain(draws[:, listed], best, reference, rng))
-        left[chosen] = -np.inf
+        best = _joined(best, draws[:, listed[chosen]].mean(0))
+        left[chosen], is_old = -np.inf, np.isfinite(left)
     return scores
+
+
+def _joined(best: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """The front (n, k) after `point` (k,) joined it."""
+    if (best <= point).all(1).any():
+        return best
+    return np.concatenate([best[(best < point).any(1)], point[None]])
 
 
 def _reference(values: np.ndarray, largest: np.ndarray) -> np.ndarray:
