@@ -2,7 +2,8 @@
 
 from spaces.tasks.data import TASKS, Data, Split, Task
 from spaces.tasks.digits import Digits
+from spaces.tasks.folder import Folder
 from spaces.tasks.parquet import Parquet
 from spaces.tasks.series import Series
 
-__all__ = ["TASKS", "Data", "Digits", "Parquet", "Series", "Split", "Task"]
+__all__ = ["TASKS", "Data", "Digits", "Folder", "Parquet", "Series", "Split", "Task"]

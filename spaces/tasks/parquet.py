@@ -4,7 +4,6 @@ A column of structs `{bytes, path}` with encoded images and a column of labels: 
 schema's `huggingface` metadata where present. Source: Hugging Face datasets, Image feature.
 """
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from spaces.tasks.data import TASKS, Data, DataError, make_data
+from spaces.tasks.pixels import decode, stacked
 from spaces.tasks.table import Source, load_parts, read_labels, read_table
 
 
@@ -54,29 +54,14 @@ class Parquet:
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:
         table = read_table(path, (self.image, self.label), limit)
         labels, names = read_labels(table, self.label, path, known)
-        images = [self._decode(row, path, i) for i, row in enumerate(table.column(self.image).to_pylist())]
-        shapes = {image.shape for image in images}
-        if len(shapes) > 1:
-            raise DataError(
-                f"images of {path} have {len(shapes)} shapes, e.g. {sorted(shapes)[:2]}. "
-                "Write `size: 32` to resize them."
-            )
-        return torch.from_numpy(np.stack(images)).float(), labels, names
+        rows = table.column(self.image).to_pylist()
+        images = [self._decode(row, f"row {i} of {path}") for i, row in enumerate(rows)]
+        return stacked(images, path), labels, names
 
-    def _decode(self, row: dict[str, Any] | bytes, path: str, index: int) -> np.ndarray:
-        """One encoded image -> (C, H, W) uint8."""
-        from PIL import Image, UnidentifiedImageError
-
+    def _decode(self, row: dict[str, Any] | bytes, what: str) -> np.ndarray:
         encoded = row["bytes"] if isinstance(row, dict) else row
-        try:
-            image = Image.open(io.BytesIO(encoded)).convert("RGB" if self.channels == 3 else "L")
-        except (UnidentifiedImageError, OSError, TypeError) as error:
-            what = f"{len(encoded)} bytes" if isinstance(encoded, bytes) else f"a {type(encoded).__name__}"
+        column = f" in column {self.image!r}"
+        if not isinstance(encoded, bytes):
             hint = " Write `kind: series`." if isinstance(encoded, list) else ""
-            raise DataError(
-                f"row {index} of {path} is not an image, but {what} in column {self.image!r}.{hint}"
-            ) from error
-        if self.size:
-            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        pixels = np.asarray(image)
-        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+            raise DataError(f"{what} is not an image, but a {type(encoded).__name__}{column}.{hint}")
+        return decode(encoded, self.size, self.channels, what, column)

@@ -50,10 +50,14 @@ def load_parts(files: Source, read: Read) -> tuple[Split, Split, Callable[[], Sp
     The test part is `test_path`, opened when it is asked for, or else a fraction of `path`. Raises: DataError.
     """
     x, y, classes = read(files.path, files.limit, ())
+    if len(classes) < 2:
+        raise DataError(f"all examples of {files.path} have the class {classes[0]!r}: there is nothing to tell apart.")
     test_fraction = 0.0 if files.test_path else files.test
     validation, held_back, train = split_indices(len(y), (files.validation, test_fraction), files.seed)
     if not len(train) or not len(validation) or not (len(held_back) or files.test_path):
-        raise DataError(f"{files.path} has {len(y)} rows: too few to split. Lower `validation` and `test` or add rows.")
+        raise DataError(
+            f"{files.path} has {len(y)} examples: too few to split. Lower `validation` and `test` or add some."
+        )
 
     def read_test() -> Split:
         if not files.test_path:

@@ -8,9 +8,9 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from spaces.tasks import TASKS, Data, Digits, Parquet, Series, Task
+from spaces.tasks import TASKS, Data, Digits, Folder, Parquet, Series, Task
 from spaces.tasks.data import Split
-from tests.spaces.parquet_files import pictures, write
+from tests.spaces.parquet_files import pictures, png, write
 
 
 def parquet(folder: Path, seed: int) -> Task:
@@ -18,6 +18,13 @@ def parquet(folder: Path, seed: int) -> Task:
     if not file.exists():
         write(file, pictures(40), [i % 4 for i in range(40)])
     return Parquet(str(file), seed=seed)
+
+
+def folder(tmp: Path, seed: int) -> Task:
+    for i, pixels in enumerate(pictures(40) if not (tmp / "c0").exists() else ()):
+        (tmp / f"c{i % 4}").mkdir(exist_ok=True)
+        (tmp / f"c{i % 4}" / f"{i}.png").write_bytes(png(pixels))
+    return Folder(str(tmp), seed=seed)
 
 
 def series(folder: Path, seed: int) -> Task:
@@ -31,6 +38,7 @@ def series(folder: Path, seed: int) -> Task:
 # How to make one of each kind for a seed. A task that is not here fails the first test below: add it.
 MAKE: dict[str, Callable[[Path, int], Task]] = {
     "digits": lambda _, seed: Digits(seed=seed),
+    "folder": folder,
     "parquet": parquet,
     "series": series,
 }

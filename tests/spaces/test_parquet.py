@@ -136,7 +136,7 @@ def test_a_label_beyond_the_named_classes_is_an_error(tmp_path: Path) -> None:
     assert "has label 2, but the file names 2 classes" in message
 
 
-@pytest.mark.parametrize(("rows", "expected"), [(0, "has no rows"), (3, "has 3 rows: too few to split")])
+@pytest.mark.parametrize(("rows", "expected"), [(0, "has no rows"), (3, "has 3 examples: too few to split")])
 def test_too_few_rows_are_an_error(tmp_path: Path, rows: int, expected: str) -> None:
     labels = pa.array(LABELS[:rows], pa.int64())
     assert expected in rejected(write(tmp_path / "a.parquet", pictures(rows), labels))  # type: ignore[arg-type]

@@ -1,0 +1,113 @@
+"""One's own images in folders: what is read, and what a broken folder is answered with."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spaces.tasks import Folder
+from spaces.tasks.data import DataError
+from tests.spaces.parquet_files import pictures, png
+
+
+def photos(folder: Path, **counts: int) -> Path:
+    """A folder of so many images of 8 x 6 pixels a class."""
+    for seed, (name, count) in enumerate(counts.items()):
+        (folder / name).mkdir(parents=True)
+        for i, pixels in enumerate(pictures(count, seed=seed)):
+            (folder / name / f"{i:02}.png").write_bytes(png(pixels))
+    return folder
+
+
+def rejected(path: Path, **settings: Any) -> str:
+    with pytest.raises(DataError) as error:
+        Folder(str(path), **settings).load()
+    return str(error.value)
+
+
+def test_folders_are_classes_and_every_image_is_read_once(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", dog=12, cat=8)
+    data = Folder(str(folder), validation=0.2, test=0.2).load()
+    assert data.classes == ("cat", "dog") and data.input_shape == (3, 6, 8)
+    parts = [data.train, data.validation, data.read_test()]
+    assert [len(part.y) for part in parts] == [12, 4, 4]
+    read = {
+        x.numpy().astype(np.uint8).tobytes(): y for part in parts for x, y in zip(part.x, part.y.tolist(), strict=True)
+    }
+    written = {
+        image.transpose(2, 0, 1).tobytes(): label
+        for label, (count, seed) in enumerate(((8, 1), (12, 0)))
+        for image in pictures(count, seed=seed)
+    }
+    assert read == written
+
+
+def test_other_files_and_hidden_ones_are_passed_over_and_folders_inside_a_class_are_not(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", cat=5, dog=5)
+    (folder / "README.txt").write_text("about")
+    (folder / "cat" / "notes.txt").write_text("about")
+    (folder / "cat" / "._00.png").write_bytes(b"what a Mac leaves behind")
+    (folder / ".cache").mkdir()
+    (folder / "dog" / "more").mkdir()
+    (folder / "dog" / "more" / "A.PNG").write_bytes(png(pictures(1, seed=7)[0]))
+    data = Folder(str(folder)).load()
+    assert sum(len(part.y) for part in (data.train, data.validation, data.read_test())) == 11
+
+
+def test_a_limit_takes_all_classes_alike(tmp_path: Path) -> None:
+    data = Folder(str(photos(tmp_path / "pets", cat=9, dog=9, owl=3)), limit=12).load()
+    labels = [y for part in (data.train, data.validation, data.read_test()) for y in part.y.tolist()]
+    assert sorted(labels) == [0] * 5 + [1] * 4 + [2] * 3
+
+
+def test_large_photographs_of_any_shape_become_one_size(tmp_path: Path) -> None:
+    for name, value in (("dark", 30), ("light", 220)):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            Image.new("RGB", (300 + 10 * i, 200), (value, value, value)).save(tmp_path / name / f"{i}.jpg")
+    assert "5 shapes" in (message := rejected(tmp_path)) and "Write `size: 32`" in message
+    data = Folder(str(tmp_path), size=16, channels=1).load()
+    assert data.input_shape == (1, 16, 16)
+    means = {label: x.mean().item() for x, label in zip(data.train.x, data.train.y.tolist(), strict=True)}
+    assert means == pytest.approx({0: 30, 1: 220}, abs=2)
+
+
+def test_a_test_folder_is_opened_only_when_it_is_asked_for_and_has_no_new_classes(tmp_path: Path) -> None:
+    folder, later = photos(tmp_path / "train", cat=10, dog=10), tmp_path / "later"
+    data = Folder(str(folder), test_path=str(later)).load()
+    with pytest.raises(DataError, match="no folder .*later"):
+        data.read_test()
+    photos(later, dog=3)
+    assert data.read_test().y.tolist() == [1, 1, 1]
+    photos(later, fox=1)
+    with pytest.raises(DataError, match="later has a class 'fox', which the folder to train on has not"):
+        data.read_test()
+
+
+def test_an_image_that_is_none_is_named(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", cat=5, dog=5)
+    (folder / "dog" / "99.jpg").write_bytes(b"<html>404</html>")
+    assert rejected(folder) == f"{folder / 'dog' / '99.jpg'} is not an image, but 16 bytes."
+
+
+def test_a_missing_folder_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    photos(tmp_path / "pets", cat=5, dog=5)
+    assert "Did you mean 'pets'?" in rejected(tmp_path / "pest")
+    assert "Check `task.path`" in rejected(Path("/nowhere/at/all"))
+
+
+def test_images_without_folders_of_classes_are_answered_with_how_to_lay_them_out(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(png(pictures(1)[0]))
+    assert f"{tmp_path / 'cat' / '1.jpg'}" in rejected(tmp_path)
+
+
+def test_parts_that_were_taken_for_classes_are_answered_with_the_paths_to_write(tmp_path: Path) -> None:
+    photos(tmp_path / "train", cat=5, dog=5), photos(tmp_path / "test", cat=5, dog=5)
+    message = rejected(tmp_path)
+    assert f"`path: {tmp_path / 'train'}` and `test_path: {tmp_path / 'test'}`" in message
+
+
+def test_one_class_alone_is_refused(tmp_path: Path) -> None:
+    assert "have the class 'cat': there is nothing to tell apart" in rejected(photos(tmp_path / "pets", cat=20))
