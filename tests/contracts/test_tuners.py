@@ -64,7 +64,7 @@ def test_nothing_is_proposed_twice_and_all_of_a_small_space_is_reached(name: str
 
 @pytest.mark.parametrize("name", TUNERS.names())
 def test_a_recipe_that_trains_is_looked_at_first_and_once(name: str) -> None:
-    seen = tried(name, 0, 60)
+    seen = tried(name, 0, 30)
     looks = [one.candidate for one in seen if one.is_look]
     assert looks and len(set(looks)) == len(looks)
     for index, one in enumerate(seen):
@@ -74,7 +74,7 @@ def test_a_recipe_that_trains_is_looked_at_first_and_once(name: str) -> None:
 
 @pytest.mark.parametrize("name", TUNERS.names())
 def test_the_same_question_has_the_same_answer(name: str) -> None:
-    seen = tried(name, 0, 25)
+    seen = tried(name, 0, 12)
     again = [TUNERS.get(name)(problem(seen), 7) for _ in range(2)]
     assert again[0] == again[1]
 
@@ -84,7 +84,7 @@ def test_what_begins_with_a_step_that_was_refused_is_not_proposed(name: str) -> 
     refused = Candidate(0, (("prune", Prune(ratio=0.75, importance="magnitude")),))
     given = Candidate(0, ())
     seen = [Seen(given, False, answer(given, False)), Seen(refused, False, None)]
-    for number in range(60):
+    for number in range(16):
         proposal = TUNERS.get(name)(problem(seen), number)
         assert proposal is not None
         assert proposal.candidate.steps[:1] != refused.steps
@@ -105,7 +105,7 @@ def test_the_surrogate_finds_the_best_of_the_grid_in_a_fifth_of_it() -> None:
     everything = [Seen(c, False, answer(c, False)) for c in (space()[i] for i in range(len(space())))]
     target = best(everything, 1.0)
     assert target is not None and target.numbers is not None
-    for seed in range(3):
+    for seed in range(2):
         found = best(tried("surrogate", seed, len(space()) // 5, looks_first=False), 1.0)
         assert found is not None and found.numbers is not None
         assert goal(found.numbers) <= goal(target.numbers) + 0.01

@@ -72,16 +72,26 @@ def study_killed(point: str, db: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A finished study for every kill point; two at a time, because each uses one core."""
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished study for every kill point that this run asks for; two at a time, because each uses one core."""
     folder = tmp_path_factory.mktemp("studies")
-    found = {point: folder / str(number) / "lathe.db" for number, point in enumerate(KILL_POINTS)}
+    asked = {item.callspec.params.get("point") for item in request.session.items if hasattr(item, "callspec")}
+    points = [point for point in KILL_POINTS if point == "never" or point in asked]
+    found = {point: folder / str(number) / "lathe.db" for number, point in enumerate(points)}
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(study_killed, found, found.values()))
     return found
 
 
-@pytest.mark.parametrize("point", [point for point in KILL_POINTS if point != "never"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("in supernet training", marks=pytest.mark.slow),
+        "in the search",
+        pytest.param("in the random baseline", marks=pytest.mark.slow),
+        "among the winners",
+    ],
+)
 def test_a_killed_study_resumes_to_what_the_unbroken_one_found(point: str, databases: dict[str, Path]) -> None:
     unbroken_trials, unbroken_variants = outcome(databases["never"])
     trials, variants = outcome(databases[point])
