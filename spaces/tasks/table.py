@@ -51,7 +51,8 @@ def load_parts(files: Source, read: Read) -> tuple[Split, Split, Callable[[], Sp
     """
     x, y, classes = read(files.path, files.limit, ())
     if len(classes) < 2:
-        raise DataError(f"all examples of {files.path} have the class {classes[0]!r}: there is nothing to tell apart.")
+        only = "".join(classes)
+        raise DataError(f"all examples of {files.path} have the class {only!r}: there is nothing to tell apart.")
     test_fraction = 0.0 if files.test_path else files.test
     validation, held_back, train = split_indices(len(y), (files.validation, test_fraction), files.seed)
     if not len(train) or not len(validation) or not (len(held_back) or files.test_path):

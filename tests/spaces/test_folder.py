@@ -104,7 +104,8 @@ def test_images_without_folders_of_classes_are_answered_with_how_to_lay_them_out
 
 
 def test_parts_that_were_taken_for_classes_are_answered_with_the_paths_to_write(tmp_path: Path) -> None:
-    photos(tmp_path / "train", cat=5, dog=5), photos(tmp_path / "test", cat=5, dog=5)
+    for part in ("train", "test"):
+        photos(tmp_path / part, cat=5, dog=5)
     message = rejected(tmp_path)
     assert f"`path: {tmp_path / 'train'}` and `test_path: {tmp_path / 'test'}`" in message
 

@@ -1,0 +1,131 @@
+"""What a folder or a Parquet file of one's own holds, from a look at some of it: the task to read it with."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spaces.registry import nearest
+from spaces.tasks.data import DataError
+from spaces.tasks.folder import PARTS, image_files
+from spaces.tasks.table import read_labels, read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOOKED_AT = 64  # images or series, spread over the data
+LABELS = ("label", "labels", "class", "target", "y", "fine_label", "coarse_label", "category")
+SIDES = (32, 48, 64)  # images of many shapes become the largest of these that most of them have
+
+
+@dataclass(frozen=True)
+class Found:
+    """A task's kind and fields; how many examples and classes; (channels, height, width) or (channels, length)."""
+
+    kind: str
+    fields: dict[str, Any]
+    examples: int
+    classes: int
+    shape: tuple[int, ...]
+
+
+def find(path: Path) -> Found:
+    """Look at `path`: a folder of folders of images, or a Parquet file of images or series. Raises: DataError."""
+    if path.is_dir():
+        return _folder(path)
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = nearest(path.name, beside)
+        raise DataError(f"there is no {path}." + (f" Did you mean {close!r}?" if close else ""))
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _table(path)
+    raise DataError(f"{path} is neither a folder of images nor a Parquet file (.parquet), which is what a study reads.")
+
+
+def _folder(path: Path) -> Found:
+    inside = {p.name.lower(): p for p in sorted(path.iterdir()) if p.is_dir() and not p.name.startswith(".")}
+    train = next((inside[name] for name in ("train", "training") if name in inside), None)
+    test = next((inside[name] for name in ("test", "val", "valid", "validation") if name in inside), None)
+    is_parted = train is not None and set(inside) <= PARTS
+    source = train if train is not None and is_parted else path
+    by_class = image_files(source)
+    files = [file for files in by_class.values() for file in files]
+    fields: dict[str, Any] = {"path": str(source)}
+    if is_parted and test is not None:
+        fields["test_path"] = str(test)
+    shape, size = _pictures([file.read_bytes() for file in _spread(files)], str(source))
+    return Found("folder", {**fields, **size}, len(files), len(by_class), shape)
+
+
+def _table(path: Path) -> Found:
+    columns = _columns(path)
+    label = next((name for name in LABELS if name in columns), "") or next(
+        (name for name, kind in columns.items() if str(kind) in ("string", "large_string")), ""
+    )
+    if not label:
+        raise DataError(f"{path} has no column of labels among {', '.join(columns)}. Call it `label`.")
+    content = {name: kind for name, kind in columns.items() if name != label}
+    image = next((name for name, kind in content.items() if _is_encoded(kind)), "")
+    series = next((name for name, kind in content.items() if "list" in str(kind)), "")
+    if not image and not series:
+        raise DataError(
+            f"{path} has neither a column of encoded images nor one with lists of numbers among {', '.join(content)}."
+        )
+    labels = read_table(str(path), (label,), 0)
+    y, classes = read_labels(labels, label, str(path))
+    rows = read_table(str(path), (image or series,), LOOKED_AT).column(0).to_pylist()
+    named = {} if label == "label" else {"label": label}
+    if image:
+        shape, size = _pictures([row["bytes"] if isinstance(row, dict) else row for row in rows], str(path))
+        named |= {} if image == "image" else {"image": image}
+        return Found("parquet", {"path": str(path), **named, **size}, len(y), len(classes), shape)
+    nested = bool(rows[0]) and isinstance(rows[0][0], list)
+    lengths = {len(row[0]) if nested else len(row) for row in rows}
+    named |= {} if series == "series" else {"series": series}
+    length = {"length": max(lengths)} if len(lengths) > 1 else {}
+    shape = (len(rows[0]) if nested else 1, max(lengths))
+    return Found("series", {"path": str(path), **named, **length}, len(y), len(classes), shape)
+
+
+def _columns(path: Path) -> dict[str, pa.DataType]:
+    import pyarrow.parquet
+
+    try:
+        schema = pyarrow.parquet.read_schema(path)
+    except (OSError, pyarrow.ArrowException):
+        read_table(str(path), (), 1)  # which says what is wrong
+        raise
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
+def _is_encoded(kind: Any) -> bool:
+    return "binary" in str(kind)  # alone, or as the `bytes` of a struct
+
+
+def _spread(files: Sequence[Path]) -> list[Path]:
+    return list(files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT])
+
+
+def _pictures(encoded: Sequence[bytes], where: str) -> tuple[tuple[int, int, int], dict[str, int]]:
+    """(the shape of what a network will see, the fields that make it so)."""
+    from PIL import Image, UnidentifiedImageError
+
+    images = list[tuple[int, int, str]]()
+    for one in encoded:
+        try:
+            image = Image.open(io.BytesIO(one))
+        except (UnidentifiedImageError, OSError, TypeError) as error:
+            raise DataError(f"an image of {where} cannot be read: {error}") from error
+        images.append((*image.size, image.mode))
+    channels = 1 if all(mode in ("1", "L", "I", "I;16") for *_, mode in images) else 3
+    fields = {"channels": 1} if channels == 1 else {}
+    sizes = {(width, height) for width, height, _ in images}
+    width, height = next(iter(sizes))
+    if len(sizes) == 1 and max(width, height) <= 96:
+        return (channels, height, width), fields
+    shorter = sorted(min(width, height) for width, height, _ in images)[len(images) // 2]
+    side = max((one for one in SIDES if one <= shorter), default=max(8, shorter))
+    return (channels, side, side), {"size": side, **fields}

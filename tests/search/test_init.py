@@ -1,0 +1,117 @@
+"""`search init`: a space file for one's own data that is right as it is written."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from search.config.draft import strides_for
+from search.config.found import find
+from search.config.saved import save_device
+from search.config.study import read_config
+from search.plan import check_space
+from spaces.tasks.data import DataError
+from tests.search.command_line import Call
+from tests.spaces.parquet_files import pictures, write
+
+
+def photos(folder: Path, shapes: tuple[tuple[int, int], ...], mode: str = "RGB", classes: int = 2) -> Path:
+    for i in range(12 * classes):
+        file = folder / f"class {i % classes}" / f"{i}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new(mode, shapes[i % len(shapes)], 9 * i if mode == "L" else (9 * i, 40, 90)).save(file)
+    return folder
+
+
+def test_a_folder_of_photographs_becomes_a_study_that_is_right_as_written(
+    search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos(tmp_path / "my pets", ((70, 80), (90, 64), (64, 64)))
+    monkeypatch.chdir(tmp_path)
+    said = search("init", "my pets")
+    assert said.code == 0, said.err
+    assert "my-pets.yaml" in said.out and "24 examples, 2 classes, 3 x 64 x 64" in said.out
+    assert "search launch my-pets.yaml" in said.err
+    config = read_config(tmp_path / "my-pets.yaml")
+    assert config.study == "my-pets" and [o.name for o in config.objectives] == ["loss", "latency_ms@here"]
+    assert "3x64x64" in check_space(config)
+    assert "path: 'my pets'" in (tmp_path / "my-pets.yaml").read_text(), "data and file can be moved together"
+
+
+def test_what_is_written_is_never_written_over_without_asking(search: Call, tmp_path: Path) -> None:
+    folder, out = photos(tmp_path / "pets", ((32, 32),)), tmp_path / "pets.yaml"
+    out.write_text("mine")
+    said = search("init", folder, "--out", out)
+    assert said.code == 2 and "--force" in said.err and out.read_text() == "mine"
+    assert search("init", folder, "--out", out, "--force").code == 0
+    assert read_config(out).study == "pets"
+
+
+def test_data_that_cannot_be_read_leaves_no_file(search: Call, tmp_path: Path) -> None:
+    photos(tmp_path / "pets", ((32, 32),))
+    said = search("init", tmp_path / "pest", "--out", tmp_path / "a.yaml")
+    assert said.code == 3 and "Did you mean 'pets'?" in said.err
+    said = search("init", tmp_path / "pets", "--device", "nowhere", "--out", tmp_path / "a.yaml")
+    assert said.code != 0 and "nowhere" in said.err
+    assert not (tmp_path / "a.yaml").exists()
+
+
+def test_a_saved_device_is_named_as_it_is(search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATHE_DEVICES", str(tmp_path / "devices.yaml"))
+    save_device("pi", {"kind": "simulated"})
+    out = tmp_path / "a.yaml"
+    assert search("init", photos(tmp_path / "pets", ((32, 32),)), "--device", "pi", "--out", out).code == 0
+    config = read_config(out)
+    assert list(config.devices) == ["pi"] and config.objectives[1].name == "latency_ms@pi"
+
+
+def test_parts_and_grey_images_are_seen(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        photos(tmp_path / part, ((28, 28),), "L")
+    found = find(tmp_path)
+    assert found.shape == (1, 28, 28) and found.examples == 24
+    assert found.fields == {"path": str(tmp_path / "train"), "test_path": str(tmp_path / "test"), "channels": 1}
+
+
+def test_columns_of_other_names_are_found(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.parquet", pictures(20), [i % 3 for i in range(20)], image="img", label="fine_label")
+    found = find(file)
+    assert found.kind == "parquet" and found.shape == (3, 6, 8) and (found.examples, found.classes) == (20, 3)
+    assert found.fields == {"path": str(file), "label": "fine_label", "image": "img"}
+
+
+def test_series_are_told_from_images(tmp_path: Path) -> None:
+    x = [np.zeros((2, 20 + i % 3)).tolist() for i in range(30)]
+    table = pa.table({"series": x, "label": [i % 2 for i in range(30)]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    found = find(tmp_path / "a.parquet")
+    assert (found.kind, found.shape, found.fields["length"]) == ("series", (2, 22), 22)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"a": [1.0], "b": [2.0]}, "no column of labels among a, b"),
+        ({"label": [1], "age": [3]}, "neither a column of encoded images nor one with lists of numbers among age"),
+    ],
+)
+def test_a_table_without_labels_or_examples_is_said(tmp_path: Path, columns: dict[str, list], said: str) -> None:
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=said):
+        find(tmp_path / "a.parquet")
+
+
+def test_a_broken_image_is_said(tmp_path: Path) -> None:
+    photos(tmp_path / "pets", ((32, 32),))
+    (tmp_path / "pets" / "class 0" / "0.jpg").write_bytes(b"no image")
+    with pytest.raises(DataError, match="cannot be read"):
+        find(tmp_path / "pets")
+
+
+def test_the_last_stage_sees_few_positions_whatever_the_input() -> None:
+    for side in (8, 12, 28, 32, 48, 64, 96, 160, 224, 256):
+        stem, strides = strides_for(side)
+        assert 2 <= len(strides) <= 5 and 4 <= side / stem / np.prod(strides) <= 8, side
