@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from search.config.found import Found
 
-EXAMPLES = 300_000  # the supernet sees about so many of 32 x 32 pixels, fewer larger ones: minutes on a core
+EXAMPLES = 200_000  # the supernet sees about so many of 32 x 32 pixels, fewer larger ones: minutes on a core
 FEW = 5_000
 ATTENTION_SIDE = 16
 WIDTHS = ((16, 24), (32, 48), (64, 96), (96, 128))
@@ -46,8 +46,8 @@ compress:
   keep: 3
   max_drop: 1.0                   # points of accuracy that compression may cost
   steps:
-    - distill: {{loss: logits, epochs: {max(4, epochs // 2)}, weight: 0.3}}
-    - prune: {{latency: 0.7, epochs: {max(2, epochs // 4)}}}
+    - distill: {{loss: logits, epochs: {max(4, epochs // 3)}, weight: 0.3}}
+    - prune: {{latency: 0.7, epochs: {max(2, epochs // 6)}}}
     - quantize: {{kind: int8-static}}
 export: [onnx]
 """
