@@ -6,12 +6,17 @@ those inside. So newcomers queue behind a waiting measurer, and trainers that co
 
 import contextlib
 import fcntl
+import functools
+import logging
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+PATIENCE_S = 5.0
+
+_log = logging.getLogger("lathe.devices")
 _held = threading.local()
 _open: set[int] = set()
 
@@ -23,14 +28,16 @@ def lock_folder() -> Path:
 
 @contextlib.contextmanager
 def exclusive(resource: str = "cpu") -> Iterator[None]:
-    """Hold the resource alone, for measuring; waits until nobody trains or measures on it.
+    """Hold the resource alone, for measuring; waits until nobody trains or measures on it, and says so in the log
+    (which a command prints) if that takes long.
 
     Raises: RuntimeError: if this thread holds it already, which would wait for itself.
     """
     with _entered(resource), _opened(resource) as (gate, inside):
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        fcntl.flock(inside, fcntl.LOCK_EX)  # those inside leave; nobody else gets past the gate
-        fcntl.flock(gate, fcntl.LOCK_UN)
+        with _told_after(PATIENCE_S, "waiting: another process of Lathe's measures on this machine ..."):
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            fcntl.flock(inside, fcntl.LOCK_EX)  # those inside leave; nobody else gets past the gate
+            fcntl.flock(gate, fcntl.LOCK_UN)
         yield
 
 
@@ -58,6 +65,22 @@ def shared(resource: str = "cpu") -> Iterator[Callable[[], None]]:
 
         enter()
         yield let_measurers_in
+
+
+@contextlib.contextmanager
+def _told_after(seconds: float, message: str) -> Iterator[None]:
+    timer = threading.Timer(seconds, _say_once, (message,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    _log.warning(message)
 
 
 @contextlib.contextmanager

@@ -6,10 +6,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from compress.devices import lock
 from compress.devices.lock import exclusive, shared
 
 HOLD = """
@@ -205,3 +207,19 @@ def test_two_processes_never_time_files_at_the_same_time(onnx_files: dict[str, P
     running = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
     assert [process.wait(120) for process in running] == [0, 0]
     assert log.read_text() == "+-" * 12
+
+
+def test_a_measurer_that_waits_long_says_so_once(
+    start: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lock, "PATIENCE_S", 0.05)
+    lock._say_once.cache_clear()
+    for _ in range(2):
+        holder = start(HOLD.format(kind="exclusive"))
+        threading.Timer(0.4, holder.kill).start()
+        with exclusive():
+            pass
+    assert [record.message[:8] for record in caplog.records] == ["waiting:"]
+    with exclusive():  # nobody is there: nothing to say
+        time.sleep(0.1)
+    assert len(caplog.records) == 1
