@@ -1,25 +1,31 @@
-"""Which model next, and remembering everything. `from search import launch, load_study`."""
+"""Which model next, and remembering everything. `from search import Ledger, launch, load_study, read_config`."""
 
 import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.launch import launch
+    from search.config.study import read_config
+    from search.main_loop import launch
+    from search.state.ledger import Ledger
     from search.state.recorded import load_study
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported; see spaces/__init__.py
 
-__all__ = ["launch", "load_study"]
+__all__ = ["Ledger", "launch", "load_study", "read_config"]
+
+# No module of this package has the name of one of these: importing it would put it in the function's place.
+_HOMES = {
+    "Ledger": "search.state.ledger",
+    "launch": "search.main_loop",
+    "load_study": "search.state.recorded",
+    "read_config": "search.config.study",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: `search --help` needs no torch."""
-    if name == "launch":
-        from search.launch import launch
+    if name not in _HOMES:
+        raise AttributeError(f"module 'search' has no attribute {name!r}")
+    import importlib
 
-        return launch
-    if name == "load_study":
-        from search.state.recorded import load_study
-
-        return load_study
-    raise AttributeError(f"module 'search' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

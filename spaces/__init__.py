@@ -11,12 +11,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from spaces.architecture import Architecture
+    from spaces.counts import count
     from spaces.network import build
-    from spaces.space import SearchSpace
+    from spaces.space import SearchSpace, sample
 
-__all__ = ["Architecture", "SearchSpace", "build"]
+__all__ = ["Architecture", "SearchSpace", "build", "count", "sample"]
 
-_HOMES = {"Architecture": "spaces.architecture", "SearchSpace": "spaces.space", "build": "spaces.network"}
+_HOMES = {
+    "Architecture": "spaces.architecture",
+    "SearchSpace": "spaces.space",
+    "build": "spaces.network",
+    "count": "spaces.counts",
+    "sample": "spaces.space",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -144,7 +144,7 @@ def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch"
 
         compress_given(config, ledger, watch)
     else:
-        from search.launch import launch as run
+        from search.main_loop import launch as run
 
         run(config, ledger, watch)
 

@@ -42,7 +42,7 @@ from search.config.recipe import read_recipe  # noqa: E402
 from search.config.study import read_config  # noqa: E402
 from search.errors import Interrupted  # noqa: E402
 from search.hand_made import scaled_by_hand  # noqa: E402
-from search.launch import launch  # noqa: E402
+from search.main_loop import launch  # noqa: E402
 from search.objectives import hypervolume  # noqa: E402
 from search.state.ledger import Ledger  # noqa: E402
 from search.tuning.tune import tune  # noqa: E402

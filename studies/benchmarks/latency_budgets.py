@@ -25,7 +25,7 @@ from compress.variant import Variant  # noqa: E402
 from search.config.study import StudyConfig, read_config  # noqa: E402
 from search.fronts import is_within_limits, measured_front, nearest_miss  # noqa: E402
 from search.latency import measuring  # noqa: E402
-from search.launch import trained_supernet, try_networks  # noqa: E402
+from search.main_loop import trained_supernet, try_networks  # noqa: E402
 from search.screen import extract_calibrated  # noqa: E402
 from search.state.ledger import Ledger  # noqa: E402
 from search.state.records import TrialRecord  # noqa: E402

@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from search.config.study import read_config  # noqa: E402  (numpy reads the variable)
 from search.latency import measuring  # noqa: E402
-from search.launch import try_networks  # noqa: E402
+from search.main_loop import try_networks  # noqa: E402
 from search.screen import extract_calibrated  # noqa: E402
 from search.state.ledger import Ledger  # noqa: E402
 from search.study import Study, open_study  # noqa: E402

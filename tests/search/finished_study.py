@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.config.study import StudyConfig, read_config
-from search.launch import launch
+from search.main_loop import launch
 from search.state.ledger import Ledger
 
 TINY = Path(__file__).with_name("tiny.yaml")

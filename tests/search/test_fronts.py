@@ -11,7 +11,7 @@ from search.config.study import read_config
 from search.errors import Infeasible
 from search.fronts import is_within_limits, measured_front, nearest_miss
 from search.latency.measuring import SCREENING
-from search.launch import launch
+from search.main_loop import launch
 from search.state.ledger import Ledger
 from search.state.records import TrialRecord
 from search.study import Study, architecture_record, open_study

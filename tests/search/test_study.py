@@ -13,7 +13,7 @@ from search.config.study import read_config
 from search.errors import ConfigError
 from search.latency.measuring import PREDICTED
 from search.latency.predictors import LEAST
-from search.launch import launch
+from search.main_loop import launch
 from search.objectives import front
 from search.report.comparison import Outcome
 from search.report.page import write_report

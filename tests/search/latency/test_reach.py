@@ -12,7 +12,7 @@ from compress.devices import DeviceOffline
 from search.config.study import read_config
 from search.errors import Interrupted
 from search.latency import reach
-from search.launch import launch
+from search.main_loop import launch
 from search.state.ledger import Ledger
 from search.watch import Watch
 from tests.compress.loopback import running_sshd

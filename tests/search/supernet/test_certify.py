@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from search.cli import app
 from search.config.study import StudyConfig, read_config
 from search.errors import LatheError
-from search.launch import trained_supernet
+from search.main_loop import trained_supernet
 from search.report.page import report_html
 from search.state.database import connect
 from search.state.ledger import Ledger
