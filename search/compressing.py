@@ -20,6 +20,7 @@ from compress.foreign import Description, rebuilt
 from compress.memory import keep_freed_memory
 from compress.prune.foreign import EXTRA
 from compress.variant import Variant
+from search.choosing import nearest_miss, ship
 from search.config.recipe import RecipeConfig
 from search.errors import ConfigError, Infeasible, NotFound, UsageError
 from search.stages import stage, state_on_leaving
@@ -30,7 +31,7 @@ from search.state.records import Parent, StudyRecord, VariantRecord
 from search.state.weights import stored_network
 from search.study import architecture_record, versions
 from search.watch import Watch
-from search.winners import Chain, nearest_miss, ship
+from search.winners import Chain
 from spaces.architecture import Architecture
 from spaces.tasks import Data
 

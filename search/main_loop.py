@@ -1,8 +1,9 @@
 """The main loop: a space, a supernet, a search, a measured front, and the files to ship."""
 
 from compress.memory import keep_freed_memory
-from search import fronts, winners
+from search import choosing, fronts
 from search.baselines import random_baseline
+from search.choosing import ship
 from search.config.study import StudyConfig
 from search.errors import Infeasible, TooManyFailures
 from search.fronts import measured_front, spread
@@ -16,7 +17,7 @@ from search.supernet.teacher import train_teacher
 from search.supernet.training import load_weights, train_supernet
 from search.twins import race_twins
 from search.watch import Watch
-from search.winners import develop_hand_made, develop_winner, ship
+from search.winners import develop_hand_made, develop_winner
 
 
 def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> Study:
@@ -52,7 +53,7 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
             shipped = ship(study)
         if shipped is None:
             raise Infeasible(
-                f"no network that was developed meets every limit. {winners.nearest_miss(study)} "
+                f"no network that was developed meets every limit. {choosing.nearest_miss(study)} "
                 "Raise the limit, or `search.trials`."
             )
         race_twins(study, chosen)

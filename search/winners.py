@@ -1,4 +1,4 @@
-"""From a trial to a file: train on, compress, measure after every step, and decide what is shipped."""
+"""From a trial to a file: train on, compress, and measure after every step."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,10 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from compress.apply import NOISE, Attempt, Budget, Findings, apply, find
+from compress.apply import Attempt, Budget, Findings, apply, find
 from compress.context import Context
-from compress.devices import fingerprint_of
-from compress.evaluate import evaluate_file
 from compress.foreign import description_of
 from compress.measurement import Measurement, exact
 from compress.onnx_file import OnnxFile
@@ -201,111 +199,3 @@ class Chain:
             exact("macs", counts.macs, "", model),
             exact("peak_bytes", counts.peak_bytes, "B", model),
         )
-
-
-def ship(study: Workplace) -> VariantRecord | None:
-    """Choose what the user gets, read the test part, and write its numbers beside the baselines'.
-
-    None if no variant that was developed is within the limits.
-    """
-    recorded = study.ledger.variants(study.id)
-    variants = [v for v in recorded if v.model and v.verdict in ("start", "accepted")]
-    max_drop = study.config.compress.max_drop
-    winners = [v for v in variants if v.role == "winner" and within_limits(study, v)]
-    if not winners:
-        return None
-    shipped = preferred(winners, max_drop)
-    if study.config.compress.judge == "end" and recorded[-1] in winners:
-        shipped = recorded[-1]  # the recipe was judged as a whole, and its end is what was asked for
-    names = {v.config.get("name") for v in variants if v.role == "baseline"}
-    rivals = [preferred([v for v in variants if v.config.get("name") == name], max_drop) for name in names if name]
-    mark_shipped(study, shipped, [*siblings(variants, shipped), *rivals])
-    return shipped
-
-
-def mark_shipped(study: Workplace, shipped: VariantRecord, beside: Sequence[VariantRecord]) -> None:
-    """Read the test part for what is shipped and for what it is compared with, once, and say that it is."""
-    assert shipped.id is not None
-    _read_test(study, [shipped, *beside])
-    study.ledger.mark_shipped(shipped.id)
-
-
-def preferred(variants: Sequence[VariantRecord], max_drop: float) -> VariantRecord:
-    """Of those with an accuracy within `max_drop` points of the best the fastest; of equally fast ones the smallest."""
-    best = max(accuracy_of(v) for v in variants)
-    close = [v for v in variants if accuracy_of(v) >= best - max_drop / 100]
-    fastest = min(cost_of(v, "latency_ms") for v in close)
-    quick = [v for v in close if cost_of(v, "latency_ms") <= (1 + NOISE) * fastest]
-    return min(quick, key=lambda v: (cost_of(v, "size_bytes"), -accuracy_of(v)))
-
-
-def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[VariantRecord]:
-    """The nearest relative in the other precision, at most one: what the shipped variant was made from, or, if there is
-    none, what was made from it; of equally near ones the newest."""
-    by_id = {variant.id: variant for variant in variants}
-
-    def line(variant: VariantRecord) -> list[int | None]:
-        """The variant and what it was made from, back to the start."""
-        ids = [variant.id]
-        while (base := next((p.id for p in by_id[ids[-1]].parents if p.role == "base"), None)) in by_id:
-            ids.append(base)
-        return ids
-
-    others = [v for v in reversed(variants) if v.role == shipped.role and v.precision != shipped.precision]
-    others = [v for v in others if "look" not in v.config]  # `search tune` made it in short, only to see
-    above = [v for v in others if v.id in line(shipped)]
-    below = sorted((v for v in others if shipped.id in line(v)), key=lambda v: len(line(v)))
-    return [*above, *below][:1]
-
-
-def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
-    if any(e.split == "test" for record in records for e in record.evaluations):
-        return
-    test = study.data.read_test()
-    study.event("test_read", f"read the {len(test.y)} test examples once, for {len(records)} networks")
-    for record in records:
-        assert record.model is not None
-        quality = evaluate_file(study.ledger.store.path(record.model), test)
-        study.ledger.record_evaluations(study.id, record, evaluations(quality, "test", "exported"))
-
-
-def within_limits(study: Workplace, record: VariantRecord) -> bool:
-    """No limit of the study is broken by the upper end of this variant's own numbers, each latency on the device it is
-    for."""
-
-    return all(m.high <= limit for _, m, limit in limited(study, record))
-
-
-def limited(study: Workplace, record: VariantRecord) -> list[tuple[str, Measurement, float]]:
-    """(limit's name, measurement, limit) of all that the study limits and that is known of this variant."""
-    found = []
-    for name, limit in study.config.limits.items():
-        metric, _, device = name.partition("@")
-        # by what the device is: the database has its name from the first study that used it
-        wanted = fingerprint_of(study.config.devices[device]) if device else ""
-        found += [(name, m, limit) for m in record.measurements if (m.metric, m.fingerprint) == (metric, wanted)]
-    return found
-
-
-def nearest_miss(study: Workplace) -> str:
-    """Of the variants that may be shipped the one that comes nearest to the limits, for the message when none does."""
-    able = [v for v in study.ledger.variants(study.id) if v.role == "winner" and v.verdict in ("start", "accepted")]
-    if not able:
-        return "No network was developed."
-    best = min(able, key=lambda v: max((m.high / limit for _, m, limit in limited(study, v)), default=0.0))
-    told = [
-        f"{name} <= {limit:g} with {m.value:.4g}" + (f" [{m.low:.4g}, {m.high:.4g}]" if m.low < m.high else "")
-        for name, m, limit in limited(study, best)
-        if m.high > limit
-    ]
-    return f"The nearest ({best.precision}, after {best.step!r}) breaks {'; '.join(told)}, by the upper end."
-
-
-def accuracy_of(record: VariantRecord) -> float:
-    """Validation accuracy of the exported file."""
-    return next(e.value for e in record.evaluations if e.metric == "accuracy" and e.split == "validation")
-
-
-def cost_of(record: VariantRecord, metric: str) -> float:
-    """A variant's own measurement; a latency is that on the device that judges, which comes first."""
-    return next(m.value for m in record.measurements if m.metric == metric)

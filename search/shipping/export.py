@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from search.choosing import siblings
 from search.errors import LatheError, NotFound
 from search.shipping.bundle import write_bundle
 from search.shipping.formats import write_formats
@@ -16,7 +17,6 @@ from search.state.facts import Facts, recorded_facts
 from search.state.ledger import Ledger
 from search.state.recorded import load_study
 from search.state.records import StudyRecord, VariantRecord
-from search.winners import siblings
 
 CARD = "card.json"
 

@@ -12,6 +12,7 @@ from compress.context import Context
 from compress.devices import fingerprint_of
 from compress.evaluate import accuracy_drop
 from compress.variant import Variant
+from search.choosing import within_limits
 from search.compressing import Job
 from search.config.tune import Tune
 from search.latency.measuring import SCREENED
@@ -19,7 +20,7 @@ from search.state.records import Evaluation, VariantRecord
 from search.tuning.problem import Proposal
 from search.tuning.seen import DROP, LOOK, Seen, recipes_of, seen_of
 from search.tuning.space import Candidate
-from search.winners import Chain, within_limits
+from search.winners import Chain
 from spaces.tasks import Data
 from spaces.tasks.data import Split
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from compress.recipe import STEPS
+from search.choosing import mark_shipped, nearest_miss, siblings
 from search.compressing import Job, opened
 from search.config.recipe import RecipeConfig
 from search.config.tune import Tune
@@ -20,7 +21,6 @@ from search.tuning.seen import Seen, best
 from search.tuning.space import Candidate, RecipeSpace, settings_of
 from search.tuning.tree import Tree
 from search.watch import Watch
-from search.winners import mark_shipped, nearest_miss, siblings
 
 PROPOSAL = "proposal"  # the events that say what was begun
 ENOUGH, WORTH = 2, 0.4  # pairs of look and whole to judge by; the part of a whole's time that a look may take

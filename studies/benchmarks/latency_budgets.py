@@ -22,6 +22,7 @@ import numpy as np  # noqa: E402  (reads the variable)
 from compress.devices.sessions import measure_sessions  # noqa: E402
 from compress.measurement import Measurement  # noqa: E402
 from compress.variant import Variant  # noqa: E402
+from search.choosing import ship  # noqa: E402
 from search.config.study import StudyConfig, read_config  # noqa: E402
 from search.fronts import is_within_limits, measured_front, nearest_miss  # noqa: E402
 from search.latency import measuring  # noqa: E402
@@ -32,7 +33,7 @@ from search.state.records import TrialRecord  # noqa: E402
 from search.study import Study, open_study  # noqa: E402
 from search.supernet.shared_weights import Supernet  # noqa: E402
 from search.watch import Watch  # noqa: E402
-from search.winners import Chain, ship  # noqa: E402
+from search.winners import Chain  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.space import sample  # noqa: E402
 

@@ -15,12 +15,12 @@ from compress.export.quiet import quiet
 from compress.foreign import Foreign, description_of
 from compress.given import load_given
 from compress.measurement import Measurement
+from search.choosing import cost_of
 from search.commands.develop import run_study
 from search.config.recipe import read_recipe
 from search.errors import Interrupted
 from search.state.ledger import Ledger
 from search.state.recorded import load_study
-from search.winners import cost_of
 from spaces.tasks import Digits
 from tests.search.command_line import Call, is_one_message
 from tests.spaces.parquet_files import pictures, write

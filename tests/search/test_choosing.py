@@ -6,9 +6,9 @@ import pytest
 
 from compress.devices import fingerprint_of
 from compress.measurement import Measurement, exact
+from search.choosing import within_limits
 from search.config.study import read_config
 from search.state.records import VariantRecord
-from search.winners import within_limits
 from tests.search.finished_study import TINY
 
 DEVICES = "devices={formula: {kind: simulated}, slow: {kind: simulated, macs_per_us: 100}}"
