@@ -35,7 +35,8 @@ class NonFiniteLoss(RuntimeError):
 
 @dataclass(frozen=True)
 class Training:
-    """How to train. epochs and minutes both bound it, whichever comes first; minutes 0 means no bound.
+    """How to train. epochs and minutes both bound it, whichever comes first; minutes 0 means no bound. Only what is
+    spent training counts, and not the waiting for who measures on the machine.
 
     lr: peak learning rate for `batch` images. clip: largest gradient norm. Without clipping, 1 of 12 digits networks
     collapsed; with it none of 32. smoothing: label smoothing.
@@ -100,28 +101,31 @@ def fit(
     after_epoch: Callable[[int], None] | None = None,
     epochs_done: int = 0,
 ) -> float:
-    """Train `network` in place, recalibrate its BatchNorm, leave it in eval mode; returns the seconds it took.
+    """Train `network` in place, recalibrate its BatchNorm, leave it in eval mode; returns the seconds it took, without
+    those in which others measured.
 
     before_step is called before every step and may raise to stop; a measurement that waits for the machine is let in
     between two steps. after_epoch gets the number of epochs done, to save what is there; a network of which
     `epochs_done` are done is trained on with the same batches and rates, but its momentum starts anew.
     Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
     """
-    started = time.monotonic()
     keep_freed_memory()
     parameters = dict(network.named_parameters())
     optimizer = optimizer_for(parameters, training)
     steps = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))
     network.train()
     with shared("cpu") as let_measurers_in:
+        started = time.monotonic()
         for epoch in range(epochs_done, training.epochs):
             for index, batch in enumerate(batches(data, training.batch, seed, epoch)):
-                done = progress_of(training, started, epoch + index / steps)
+                done = progress_of(training, time.monotonic() - started, epoch + index / steps)
                 if done >= 1:
                     break
                 if before_step:
                     before_step()
+                before = time.monotonic()
                 let_measurers_in()
+                started += time.monotonic() - before
                 set_learning_rate(optimizer, learning_rate(training, done))
                 optimizer.zero_grad()
                 value = loss(network(batch.x), batch)
@@ -133,17 +137,17 @@ def fit(
                     progress(done, f"loss {value.item():.3f}")
             if after_epoch:
                 after_epoch(epoch + 1)
-            if progress_of(training, started, epoch + 1) >= 1:
+            if progress_of(training, time.monotonic() - started, epoch + 1) >= 1:
                 break
         recalibrate(network, data.normalise(data.train.x[:IMAGES]))
     network.eval()
     return time.monotonic() - started
 
 
-def progress_of(training: Training, started: float, epochs_done: float) -> float:
+def progress_of(training: Training, used_s: float, epochs_done: float) -> float:
     """Fraction of the budget that is used: of the epochs or of the minutes, whichever is further."""
     by_epochs = epochs_done / training.epochs
-    return max(by_epochs, (time.monotonic() - started) / (60 * training.minutes)) if training.minutes else by_epochs
+    return max(by_epochs, used_s / (60 * training.minutes)) if training.minutes else by_epochs
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -62,29 +62,33 @@ def train_supernet(
     save: Callable[[int, bytes], None] | None = None,
     progress: Progress | None = None,
     before_step: Callable[[], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Train in place until the epochs or the minutes are used up.
 
     start: a checkpoint to go on from. save(epoch, checkpoint) is called after every epoch. before_step is called before
-    every step: it may raise to stop, or wait for the device. Raises: NonFiniteLoss.
+    every step and may raise to stop. clock: in seconds; what `minutes` are counted by, less the time in which others
+    measured. Raises: NonFiniteLoss.
     """
     parameters = dict(supernet.store.named_parameters())
     optimizer = optimizer_for(parameters, config)
     first_epoch, used_s = _restore(supernet, optimizer, start) if start else (0, 0.0)
-    started = time.monotonic() - used_s
     steps = max(1, len(data.train.y) // min(config.batch, len(data.train.y)))
     supernet.train()
     with shared("cpu") as let_measurers_in:
+        started = clock() - used_s
         for epoch in range(first_epoch, config.epochs):
-            if progress_of(config, started, epoch) >= 1:
+            if progress_of(config, clock() - started, epoch) >= 1:
                 break
             for index, batch in enumerate(batches(data, config.batch, seed, epoch)):
-                done = progress_of(config, started, epoch + index / steps)
+                done = progress_of(config, clock() - started, epoch + index / steps)
                 if done >= 1:
                     break
                 if before_step:
                     before_step()
+                before = clock()
                 let_measurers_in()
+                started += clock() - before
                 set_learning_rate(optimizer, learning_rate(config, done))
                 optimizer.zero_grad()
                 value = train_step(supernet, batch, config, seed, epoch * steps + index, done)
@@ -93,7 +97,7 @@ def train_supernet(
                 if progress:
                     progress(done, f"epoch {epoch + 1}/{config.epochs}  loss {value:.3f}")
             if save:
-                save(epoch + 1, _checkpoint(supernet, optimizer, epoch + 1, time.monotonic() - started))
+                save(epoch + 1, _checkpoint(supernet, optimizer, epoch + 1, clock() - started))
     supernet.eval()
 
 

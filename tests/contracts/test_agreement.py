@@ -21,7 +21,7 @@ def agreement() -> ModuleType:
 def test_random_architectures_of_all_blocks_answer_the_same_extracted_and_exported(
     agreement: ModuleType, tmp_path: Path
 ) -> None:
-    found = list(agreement.gaps(networks=12, files=2, seed=1, folder=tmp_path))
+    found = list(agreement.gaps(range(12), files=2, seed=1, folder=tmp_path))
     assert len({arch.id for arch, _, _ in found}) == 12
     assert max(extracted for _, extracted, _ in found) <= agreement.SUPERNET_GAP
     files = [file for _, _, file in found if file is not None]

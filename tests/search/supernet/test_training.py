@@ -1,13 +1,18 @@
 """Training the shared weights."""
 
 import io
+import itertools
 import random
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from compress.devices.lock import exclusive
 from compress.evaluate import evaluate
 from compress.recalibrate import recalibrate
 from compress.train import Batch, NonFiniteLoss, batches, optimizer_for
@@ -151,6 +156,39 @@ def test_minutes_stop_it_also_after_a_resume() -> None:
     before, again = state(supernet), dict[int, bytes]()
     train_supernet(supernet, toy_data(), config, seed=0, start=saved[last], save=again.__setitem__)
     assert not again and equal(state(supernet), before), "no minute is left"
+
+
+def test_waiting_for_who_measures_is_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATHE_LOCK_DIR", str(tmp_path))
+    steps, saved, measurers = 0, dict[int, bytes](), []
+
+    def measure() -> None:
+        with exclusive("cpu"):
+            time.sleep(0.5)
+
+    def before_step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 2:
+            measurers.append(threading.Thread(target=measure))
+            measurers[0].start()
+            time.sleep(0.1)  # it takes the gate at once, and gets in when we let it
+
+    began = time.monotonic()
+    train_supernet(build_supernet(SPACE, 0), toy_data(train=64), SHORT, 0, None, saved.__setitem__, None, before_step)
+    took_s = time.monotonic() - began
+    measurers[0].join()
+    used_s = torch.load(io.BytesIO(saved[3]), weights_only=True)["used_s"]
+    assert 0 < used_s <= took_s - 0.45
+
+
+def test_the_minutes_are_those_of_the_clock_that_is_given() -> None:
+    saved, config = dict[int, bytes](), Sharing(epochs=100_000, minutes=1.0, batch=32)
+    ticks = itertools.count(0, 2.0)
+    train_supernet(
+        build_supernet(SPACE, 0), toy_data(train=64), config, 0, save=saved.__setitem__, clock=lambda: next(ticks)
+    )
+    assert 1 < max(saved) < 10
 
 
 def test_every_step_of_every_epoch_draws_its_own_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
