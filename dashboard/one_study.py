@@ -12,6 +12,7 @@ from dashboard.studies import BADGES
 from search.latency.calibration import calibrate
 from search.report import words
 from search.report.comparison import Model, best_shipped, chains
+from search.report.cuts import cut_sentences
 from search.report.page import config_yaml
 from search.report.progress import progress_of
 from search.report.summary import Point
@@ -84,6 +85,10 @@ def _front(view: StudyView, name: str) -> None:
         st.markdown(view.summary.coverage.sentence)
     for sentence in twin_sentences(view.recorded):
         st.markdown(sentence)
+    told = cut_sentences(view.recorded)
+    if told:
+        with st.expander("While the supernet was trained"):
+            st.markdown("\n".join(f"- {sentence}" for sentence in told))
     _predictions(view)
     _certificate(view)
 

@@ -15,7 +15,8 @@ def random_baseline(study: Study, supernet: Supernet) -> None:
         study.watch.check()
         number = first + len(study.of("random"))
         arch = study.proposer.random_architecture(number)
-        proposal = Proposal(number, arch, params_of(study.space, arch, first_options(study.space)), {})
+        space = study.proposer.space
+        proposal = Proposal(number, arch, params_of(space, arch, first_options(space)), {})
         trial = screen(proposal, supernet, study, origin="random")
         study.add(trial)
         study.proposer.seen.add(arch.id)

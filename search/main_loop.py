@@ -8,13 +8,15 @@ from search.config.study import StudyConfig
 from search.errors import Infeasible, TooManyFailures
 from search.fronts import measured_front, spread
 from search.latency.measuring import SCREENING, SHIPPING
+from search.narrowing import keeps_feasible, record_cuts, record_preferred
 from search.screen import screen
 from search.stages import stage, state_on_leaving
 from search.state.ledger import Ledger
-from search.study import Study, open_study
+from search.study import Study, open_study, proposer_of
+from search.supernet.checkpoint import load_weights
 from search.supernet.shared_weights import Supernet, build_supernet
 from search.supernet.teacher import train_teacher
-from search.supernet.training import load_weights, train_supernet
+from search.supernet.training import train_supernet
 from search.twins import race_twins
 from search.watch import Watch
 from search.winners import develop_hand_made, develop_winner
@@ -85,7 +87,7 @@ def trained_supernet(study: Study) -> Supernet:
         ledger.save_checkpoint(study.id, "supernet-training", checkpoint)
         study.event("supernet", f"epoch {epoch} of {config.supernet.epochs}", {"epoch": epoch})
 
-    train_supernet(
+    course = train_supernet(
         supernet,
         study.data,
         config.supernet,
@@ -94,7 +96,12 @@ def trained_supernet(study: Study) -> Supernet:
         save=save,
         progress=study.watch.advance,
         before_step=study.watch.check,
+        allows=keeps_feasible(study.space, config.limits, study.proposer.weight_bytes),
     )
+    record_cuts(study, course)
+    record_preferred(study, course)
+    study.proposer = proposer_of(config, ledger, study.id, supernet.space)
+    study.proposer.replay(study.trials)
     ledger.save_checkpoint(study.id, "supernet", ledger.load_checkpoint(study.id, "supernet-training") or b"")
     return supernet
 

@@ -22,6 +22,7 @@ from search.latency.known_blocks import known_blocks, known_networks
 from search.latency.known_devices import device_tables
 from search.latency.transfer import FEW
 from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
+from search.narrowing import preferred, remaining
 from search.objectives import minimised
 from search.propose import Proposer
 from search.state.facts import record_facts
@@ -160,15 +161,10 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
     began = time.monotonic()
     data = config.task.load()
     space = config.space(data)
-    exact = {name: value for name, value in config.limits.items() if "@" not in name}
-    weight_bytes = INT8_BYTES if any(name == "quantize" for name, _ in config.steps) else FLOAT_BYTES
-    sampler, seed = config.search.sampler, config.search.seed
-    feasible_sample(space, exact, weight_bytes, random.Random(0))  # before there is a row, and before any training
-    record = ledger.open_study(config.study, config.tree, data.digest, versions(), seed)
+    feasible_sample(space, *exact_limits(config), random.Random(0))  # before there is a row, and before any training
+    record = ledger.open_study(config.study, config.tree, data.digest, versions(), config.search.seed)
     record_facts(ledger, record.id, data)
-    proposer = Proposer(space, config.objectives, sampler, seed, exact, weight_bytes)
-    if sampler != "random":
-        proposer.starts = scaled_by_hand(space)
+    proposer = proposer_of(config, ledger, record.id, remaining(ledger, record.id, space))
     folder = Path(tempfile.mkdtemp(prefix="lathe-"))
     study = Study(config, record, ledger, data, space, proposer, watch, folder)
     _restore(study)
@@ -177,6 +173,21 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
     )
     study.seconds["data"] = time.monotonic() - began
     return study
+
+
+def exact_limits(config: StudyConfig) -> tuple[dict[str, float], int]:
+    """The limits that need no measurement, and the bytes that a weight will take."""
+    exact = {name: value for name, value in config.limits.items() if "@" not in name}
+    return exact, INT8_BYTES if any(name == "quantize" for name, _ in config.steps) else FLOAT_BYTES
+
+
+def proposer_of(config: StudyConfig, ledger: Ledger, study_id: int, space: SearchSpace) -> Proposer:
+    """Who proposes networks of a space, which may be less than the study's: what its training has left."""
+    exact, weight_bytes = exact_limits(config)
+    proposer = Proposer(space, config.objectives, config.search.sampler, config.search.seed, exact, weight_bytes)
+    if config.search.sampler != "random":
+        proposer.starts = (*preferred(ledger, study_id), *scaled_by_hand(space))
+    return proposer
 
 
 def _restore(study: Study) -> None:

@@ -15,6 +15,7 @@ from search.latency.calibration import calibrate
 from search.report import words
 from search.report.charts import calibration_svg, front_svg
 from search.report.comparison import Comparison, Model, best_shipped, chains, compare, models
+from search.report.cuts import cut_sentences
 from search.report.progress import progress_of
 from search.report.summary import Summary, summarise
 from search.report.tables import baselines_table, steps_table
@@ -68,7 +69,7 @@ def report_html(recorded: Recorded) -> str:
         baselines=baselines_table(chains(found, "baseline"))
         + "".join(f"<p>{escape(sentence)}</p>" for sentence in twin_sentences(recorded)),
         calibration=_calibration(summary),
-        certificate=_certificate(recorded),
+        certificate=_cuts(recorded) + _certificate(recorded),
         hardware=_hardware(recorded),
         reproduce=_reproduce(recorded),
         footer=f"Written by Lathe {escape(str(study.versions.get('lathe', '')))} from the study database.",
@@ -168,6 +169,12 @@ def _calibration(summary: Summary) -> str:
             about = f"<p>{escape(found.sentence)}</p><p class='about'>{escape(CALIBRATION)}</p>"
             lines.append(f'<div class="pair">{calibration_svg(pairs, name)}<div>{about}</div></div>')
     return f"<section><h2>Predicted and measured</h2>{''.join(lines)}</section>" if lines else ""
+
+
+def _cuts(recorded: Recorded) -> str:
+    """What the training of the supernet took from the space, and why."""
+    told = "".join(f"<p>{escape(sentence)}</p>" for sentence in cut_sentences(recorded))
+    return f"<section><h2>While the supernet was trained</h2>{told}</section>" if told else ""
 
 
 def _certificate(recorded: Recorded) -> str:

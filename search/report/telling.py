@@ -6,6 +6,8 @@ from typing import Any
 from search.latency.calibration import calibrate
 from search.report import words
 from search.report.comparison import Model, chains, compare, models
+from search.report.cuts import KIND as CUT
+from search.report.cuts import cut_sentences
 from search.report.progress import progress_of
 from search.report.summary import Point, Summary, summarise
 from search.report.twins import KIND, twin_sentences
@@ -75,6 +77,9 @@ def study_text(recorded: Recorded) -> str:
         lines += [f"  {comparison.sentence}" for comparison in comparisons]
         lines += [f"  {summary.coverage.sentence}"] if summary.coverage else []
         lines += [f"  {sentence}" for sentence in twin_sentences(recorded)]
+    told = cut_sentences(recorded)
+    if told:
+        lines += ["", "while the supernet was trained", *(f"  {sentence}" for sentence in told)]
     known = [(name, found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))]
     if known:
         lines += ["", "predictions", *(f"  {words.title(name)}: {found.sentence}" for name, found in known)]
@@ -126,6 +131,7 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
         },
         "coverage": vars(summary.coverage) if summary.coverage else None,
         "twins": [dict(event.data) for event in recorded.events if event.kind == KIND],
+        "cuts": [dict(event.data) for event in recorded.events if event.kind == CUT],
         "versions": dict(recorded.study.versions),
     }
 

@@ -19,11 +19,12 @@ from search.limits import feasible_sample
 from search.state.ledger import Ledger
 from search.study import Study, architecture_record, open_study
 from search.supernet.certificate import KIND
+from search.supernet.checkpoint import load_weights
 from search.supernet.proxies import score_all
 from search.supernet.shared_weights import Supernet, build_supernet
-from search.supernet.training import load_weights
 from search.watch import Watch
 from spaces.architecture import Architecture
+from spaces.space import SearchSpace
 
 
 def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, watch: Watch) -> None:
@@ -43,7 +44,7 @@ def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, wat
         load_weights(supernet, ledger.load_checkpoint(study.id, "supernet") or b"")
         known = {row["architecture"] for row in ledger.event_data(study.id, KIND) if row["epochs"] == epochs}
         with watch.interruptible(), watch.stage("certify", networks):
-            for index, arch in enumerate(_drawn(study, networks)):
+            for index, arch in enumerate(_drawn(study, supernet.space, networks)):
                 if arch.id not in known:
                     study.event(KIND, f"network {index + 1}", _ranked(study, supernet, arch, epochs))
                 watch.advance(index + 1, f"{index + 1} of {networks} networks")
@@ -51,12 +52,12 @@ def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, wat
         ledger.set_state(study.id, before.state)
 
 
-def _drawn(study: Study, networks: int) -> Iterator[Architecture]:
-    """Different random feasible networks, the same for the same study."""
+def _drawn(study: Study, space: SearchSpace, networks: int) -> Iterator[Architecture]:
+    """Different random feasible networks of what training left of the space, the same for the same study."""
     proposer, seen = study.proposer, set[str]()
     for index in range(50 * networks):
         rng = random.Random(f"certify/{study.config.search.seed}/{index}")
-        arch = feasible_sample(study.space, proposer.limits, proposer.weight_bytes, rng)
+        arch = feasible_sample(space, proposer.limits, proposer.weight_bytes, rng)
         if arch.id not in seen:
             seen.add(arch.id)
             yield arch

@@ -2,12 +2,13 @@
 
 import random
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from spaces.architecture import Architecture
-from spaces.network import pieces
+from spaces.network import Placed, pieces
 from spaces.space import SearchSpace, covering, largest
 from spaces.windows import extract, homes, piece_windows, run_piece
 
@@ -16,8 +17,8 @@ class Supernet(nn.Module):
     """The largest network of a space with every key of block at every position.
 
     `supernet(x, arch)` runs one member, with gradients to its windows; the architecture is an argument and never hidden
-    state. `extract(arch)` is the same network standing alone. Cost of a step: that of the plain network plus about
-    0.1 ms a piece (studies/benchmarks/supernet_step.py).
+    state. `extract(arch)` is the same network standing alone. `space` may become less than what is stored. Cost of a
+    step: that of the plain network plus about 0.1 ms a piece (studies/benchmarks/supernet_step.py).
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -31,11 +32,20 @@ class Supernet(nn.Module):
         """The stored parameters and buffers by name; fetch once a step, not once a piece."""
         return {name: owner[leaf] for name, owner, leaf in self._homes}
 
-    def forward(self, x: Tensor, arch: Architecture, tensors: dict[str, Tensor] | None = None) -> Tensor:
-        """(N, *input_shape) normalised -> logits (N, classes) of the member `arch`."""
+    def forward(
+        self, x: Tensor, arch: Architecture, tensors: dict[str, Tensor] | None = None, gates: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """(N, *input_shape) normalised -> logits (N, classes) of the member `arch`.
+
+        gates: for each block a scalar g; what the block changes counts 1 + g times. With g = 0 nothing changes, and its
+        gradient says what the block is good for.
+        """
         store = self.tensors() if tensors is None else tensors
+        left = list(reversed(gates))
         for name, piece in pieces(arch):
-            x = run_piece(piece, piece_windows(store, name, piece), x, self.training)
+            before, x = x, run_piece(piece, piece_windows(store, name, piece), x, self.training)
+            if left and isinstance(piece, Placed):
+                x = x + left.pop() * (x - before)
         return x
 
     def extract(self, arch: Architecture) -> nn.Sequential:

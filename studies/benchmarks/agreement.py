@@ -132,7 +132,8 @@ def main() -> None:
             if number % 100 == 99:
                 largest = ", ".join(f"{name} {value:.1e}" for name, (value, _) in worst.items())
                 print(f"up to number {number}: largest differences {largest}", file=sys.stderr, flush=True)
-    print(f"{len(numbers)} networks, {files_of(numbers, arguments.files)} files, each kind in {min(kinds.values())} places or more")
+    files = files_of(numbers, arguments.files)
+    print(f"{len(numbers)} networks, {files} files, each kind in {min(kinds.values())} places or more")
     for name, (value, description) in worst.items():
         print(f"largest difference, supernet and {name}: {value:.1e}   {description}")
     print(f"above the bound: {above}")

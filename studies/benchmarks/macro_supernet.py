@@ -7,6 +7,7 @@ It offers what `train_supernet` asks of a supernet, so that the rules under test
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -135,9 +136,16 @@ class MacroSupernet(nn.Module):
         parts = [("stem", self.store["stem"]), *zip(names, chosen, strict=True), ("top", self.store["top"])]
         return nn.Sequential(OrderedDict([*parts, ("head", self.store["head"])]))
 
-    def forward(self, x: Tensor, arch: Architecture, tensors: dict[str, Tensor] | None = None) -> Tensor:
-        """(N, 3, H, W) normalised -> logits (N, classes) of one network."""
-        return self.chain(arch)(x)
+    def forward(
+        self, x: Tensor, arch: Architecture, tensors: dict[str, Tensor] | None = None, gates: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """(N, 3, H, W) normalised -> logits (N, classes) of one network. gates: as in `Supernet`, a layer each."""
+        for name, part in self.chain(arch).named_children():
+            before, x = x, part(x)
+            if gates and name.startswith("layer"):
+                changed = x - before if before.shape == x.shape else x
+                x = x + gates[int(name.removeprefix("layer"))] * changed
+        return x
 
 
 def macro_supernet(size: int, width: int, seed: int) -> MacroSupernet:

@@ -122,8 +122,12 @@ def test_shrinking_frees_blocks_then_depths_then_widths() -> None:
         ("attentive", {"aim": "middle"}),
         ("attentive", {"between": 0}),
         ("attentive", {"rivals": 1}),
+        ("relaxed", {"cold": 0.0}),
+        ("relaxed", {"hot": 0.1}),
+        ("relaxed", {"skips": 1.5}),
         ("shrinking", {"full": 1.0}),
         ("shrinking", {"between": 0}),
+        ("uniform", {"paths": 0}),
     ],
 )
 def test_settings_that_cannot_be_are_refused(name: str, settings: dict[str, Any]) -> None:

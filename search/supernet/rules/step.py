@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from torch import Tensor
 
 from spaces.architecture import Architecture
 from spaces.space import SearchSpace
@@ -15,7 +17,9 @@ from spaces.space import SearchSpace
 class Step:
     """A training step. number: from 0. done: the share of the training's budget that is used, in [0, 1].
 
-    loss(arch): of the labels on the step's batch, without gradients; costs a forward of that architecture.
+    loss(arch): of the labels on the step's batch, without gradients; costs a forward of that architecture. memory: what
+    the rule wrote there in earlier steps, saved with the weights: tensors, numbers, text, and lists and dictionaries of
+    them.
     """
 
     space: SearchSpace
@@ -23,6 +27,7 @@ class Step:
     number: int
     done: float
     loss: Callable[[Architecture], float]
+    memory: dict[str, Any] = field(default_factory=dict)
 
     def rng(self) -> random.Random:
         """Random numbers of this step: the same for the same (seed, number)."""
@@ -36,4 +41,17 @@ class Rule(Protocol):
 
     def members(self, step: Step) -> list[Architecture]:
         """The architectures of a step, at least one. Their gradients are added up; the first learns the labels."""
+        ...
+
+
+@runtime_checkable
+class Learner(Rule, Protocol):
+    """A rule that learns what to draw, from how the loss of its one member would change with what was drawn."""
+
+    def gates(self, step: Step) -> Sequence[Tensor]:
+        """For each block of the member, a scalar 0: its branch is scaled by 1 + gate, and gradients come back."""
+        ...
+
+    def learn(self, step: Step) -> None:
+        """Use the gradients that came back."""
         ...

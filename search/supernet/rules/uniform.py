@@ -17,10 +17,19 @@ from spaces.space import sample
 @RULES.register("uniform")
 @dataclass(frozen=True)
 class Uniform:
-    """One random architecture a step learns the labels: the cheapest step there is."""
+    """Random architectures, one a step: the cheapest step there is.
 
+    paths: so many a step. With `split` they share its images, which costs as little as one.
+    """
+
+    paths: int = 1
     teaches: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        if self.paths < 1:
+            raise ValueError(f"`paths` must be at least 1, got {self.paths}.")
+
     def members(self, step: Step) -> list[Architecture]:
-        """One architecture, every decision uniform."""
-        return [sample(step.space, step.rng())]
+        """Architectures, every decision uniform."""
+        rng = step.rng()
+        return [sample(step.space, rng) for _ in range(self.paths)]

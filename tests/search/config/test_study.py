@@ -6,6 +6,7 @@ import pytest
 
 from search.config.study import StudyConfig, config_of, read_config
 from search.errors import ConfigError
+from search.supernet.cutting import Cutting
 from search.supernet.rules.attentive import Attentive
 from spaces.space import size
 
@@ -266,6 +267,20 @@ def test_overrides_replace_what_the_file_says_and_are_recorded(tmp_path: Path) -
 def test_a_rule_has_its_own_fields_beside_those_of_the_training(tmp_path: Path) -> None:
     config = read(tmp_path, "{epochs: 3, batch: 128}", "{rule: attentive, rivals: 4, epochs: 3}")
     assert config.supernet.rule == Attentive(rivals=4) and config.supernet.epochs == 3
+
+
+def test_options_are_cut_and_batches_split_with_rules_that_draw_and_learn_labels(tmp_path: Path) -> None:
+    config = read(tmp_path, "{epochs: 3, batch: 128}", "{rule: uniform, paths: 4, split: true, cut: {rounds: 4}}")
+    assert config.supernet.split and config.supernet.cut == Cutting(rounds=4)
+    assert read(tmp_path, "{epochs: 3, batch: 128}", "{rule: fair, cut: {}}").supernet.cut == Cutting()
+    for section, words in (
+        ("{rule: fair, cut: true}", "space.yaml:12:29: error: `cut` must be a mapping of fields, got True"),
+        ("{rule: fair, cut: {first: 2.0}}", "`first` must be in (0, 1), got 2.0"),
+        ("{rule: relaxed, cut: {}}", "`cut` goes with rules that draw by chance"),
+        ("{split: true}", "`split` needs a rule whose architectures all learn the labels"),
+        ("{rule: fair, split: 2}", "`split` must be true or false, got 2"),
+    ):
+        assert words in refused(written(tmp_path, "{epochs: 3, batch: 128}", section))
 
 
 def test_an_override_can_mend_what_the_file_says(tmp_path: Path) -> None:

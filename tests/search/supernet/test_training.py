@@ -11,15 +11,21 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from compress.devices.lock import exclusive
 from compress.evaluate import evaluate
 from compress.recalibrate import recalibrate
 from compress.train import Batch, NonFiniteLoss, batches, optimizer_for
+from search.supernet.checkpoint import load_weights
+from search.supernet.cutting import Cutting
+from search.supernet.losses import alpha_divergence
 from search.supernet.rules import Step
+from search.supernet.rules.relaxed import Relaxed
 from search.supernet.rules.sandwich import Sandwich
+from search.supernet.rules.uniform import Uniform
 from search.supernet.shared_weights import Supernet, build_supernet
-from search.supernet.training import Sharing, alpha_divergence, learn, load_weights, train_supernet
+from search.supernet.training import Sharing, learn, train_supernet
 from spaces.architecture import Architecture
 from spaces.space import choices, largest, smallest
 from spaces.windows import network_windows
@@ -117,6 +123,20 @@ def test_the_gradient_of_a_step_is_the_sum_of_its_members() -> None:
     assert together.keys() == apart.keys()
     for name, gradient in together.items():
         torch.testing.assert_close(gradient, apart[name], rtol=1e-4, atol=1e-6)
+
+
+def test_split_each_architecture_learns_from_its_own_part_of_the_batch() -> None:
+    config, batch, archs = Sharing(rule=Uniform(paths=3), split=True), batch_of(), drawn(1)
+    supernet = build_supernet(SPACE, 0).train()
+    learn(supernet, archs, batch, config, 0)
+    together = {n: p.grad.clone() for n, p in supernet.store.named_parameters() if p.grad is not None}
+    supernet.zero_grad()
+    for arch, x, y in zip(archs, batch.x.tensor_split(3), batch.y.tensor_split(3), strict=True):
+        (cross_entropy(supernet(x, arch), y) * len(y) / len(batch.y)).backward()
+    for name, parameter in supernet.store.named_parameters():
+        assert (name in together) == (parameter.grad is not None)
+        if parameter.grad is not None:
+            torch.testing.assert_close(together[name], parameter.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_with_distillation_the_others_learn_the_first_ones_outputs_and_not_the_labels() -> None:
@@ -231,7 +251,15 @@ def test_the_alpha_divergence_stays_finite_where_the_student_is_sure_and_wrong()
     assert torch.isfinite(found) and logits.grad is not None and torch.isfinite(logits.grad).all()
 
 
-@pytest.mark.parametrize(("settings", "name"), [({"divergence": "beta"}, "divergence"), ({"epochs": 0}, "epochs")])
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"divergence": "beta"}, "divergence"),
+        ({"epochs": 0}, "epochs"),
+        ({"split": True}, "split"),
+        ({"cut": Cutting(), "rule": Relaxed()}, "cut"),
+    ],
+)
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], name: str) -> None:
     with pytest.raises(ValueError, match=f"`{name}`"):
         Sharing(**settings)
