@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from compress.context import Context
-from compress.evaluate import Quality, accuracy_drop, evaluate_file
+from compress.evaluate import NotFinite, Quality, accuracy_drop, evaluate_file
 from compress.export import ExportError
 from compress.export.normalised import exportable
 from compress.export.onnx import trace
@@ -167,7 +167,7 @@ def take(
             raise StepError(f"{name} needs a PyTorch network; of this one there is only an ONNX file.")
         changed = step(variant, context)
         found = find(changed, context, measure)
-    except (StepError, ExportError, QuantizeError, NonFiniteLoss) as error:
+    except (StepError, ExportError, QuantizeError, NonFiniteLoss, NotFinite) as error:
         return Attempt(name, asdict(step), None, None, "rejected", str(error), time.monotonic() - began)  # type: ignore[call-overload]
     verdict, reason = verdict_on(found)
     return Attempt(name, asdict(step), changed, found, verdict, reason, time.monotonic() - began)  # type: ignore[call-overload]

@@ -51,10 +51,14 @@ class Quality:
         return min(p, centre - half), max(p, centre + half)
 
 
+class NotFinite(ValueError):
+    """A network answered with a value that is no number; the message says what to do."""
+
+
 def quality_of(logits: np.ndarray, labels: np.ndarray) -> Quality:
-    """Quality from logits (n, classes) and labels (n,). Raises ValueError if a logit is not finite."""
+    """Quality from logits (n, classes) and labels (n,). Raises NotFinite."""
     if not np.isfinite(logits).all():
-        raise ValueError("the network put out a value that is not finite. Train it with a lower `lr` or `clip`.")
+        raise NotFinite("the network put out a value that is not finite. Train it with a lower `lr` or `clip`.")
     shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(1))
     losses = log_sum - shifted[np.arange(len(labels)), labels]

@@ -41,10 +41,12 @@ def load_given(source: str, choose: Mapping[str, Any] = MappingProxyType({})) ->
     if not isinstance(network, nn.Module) and callable(network):
         try:
             network = network()
-        except Exception as error:  # the user's code may raise anything
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
             raise GivenError(f"{source} raised {type(error).__name__}: {error}") from error
     if not isinstance(network, nn.Module):
         raise GivenError(f"{source} is a {type(network).__name__}, not a torch.nn.Module or a function returning one.")
+    if isinstance(network, torch.jit.ScriptModule):
+        raise GivenError(f"{source} is TorchScript, which cannot be exported. Give the network that it was made of.")
     network = _chosen(network, source, choose)
     try:
         return copy.deepcopy(network).cpu().float().eval().requires_grad_(True)
@@ -84,11 +86,14 @@ def answers(network: nn.Module, name: str, data: Data) -> int:
     except Exception as error:
         first = (str(error).splitlines() or [""])[0][:200]
         raise GivenError(
-            f"{name} does not take examples of shape {data.input_shape}: {type(error).__name__}: {first}"
+            f"{name} does not take examples of shape {data.input_shape}: {type(error).__name__}: {first} "
+            "Does `task` name the data that it was made for?"
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
         found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         raise GivenError(f"{name} must return logits of shape (images, classes), got {found} for {len(x)} images.")
+    if not logits.isfinite().all():
+        raise GivenError(f"{name} puts out values that are not finite for images of the data. Are its weights loaded?")
     return logits.shape[1]
 
 
@@ -114,7 +119,7 @@ def _module(where: str) -> ModuleType:
             sys.path.insert(0, "")  # as `python -m` does: a module in the current folder is found
         try:
             return importlib.import_module(where)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             hint = " A file is written file.py:attribute." if isinstance(error, ModuleNotFoundError) else ""
             raise GivenError(f"module {where!r} cannot be imported: {type(error).__name__}: {error}.{hint}") from error
     path = Path(where)
@@ -127,7 +132,7 @@ def _module(where: str) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise GivenError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(str(path.resolve().parent))

@@ -64,7 +64,10 @@ def fixed_model(path: Path, input_shape: tuple[int, ...]) -> onnx.ModelProto:
     dims = _dims(inputs[0])
     wanted = [1, *input_shape]
     if len(dims) != len(wanted) or any(length not in (0, want) for length, want in zip(dims, wanted, strict=True)):
-        raise ExportError(f"{path} takes {dims} (0: any length), the data has examples of shape {wanted}.")
+        raise ExportError(
+            f"{path} takes {dims} (0: any length), the data has examples of shape {wanted}. "
+            "Export it for one such example, or name other data in `task`."
+        )
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         raise ExportError(f"{path} does not take float32. Export the float network; Lathe quantizes it.")
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.graph.node):

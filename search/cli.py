@@ -50,11 +50,19 @@ def main() -> None:
         print(str(error) if error.exit_code == 3 and "error:" in str(error) else f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("stopped.", file=sys.stderr)
+        _say_stopped()
         sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == 130:  # Typer's answer to Ctrl-C, which says nothing
+            _say_stopped()
+        raise
     except BrokenPipeError:  # `search top | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _say_stopped() -> None:
+    print("stopped. Nothing is half written; the same command begins again.", file=sys.stderr)
 
 
 if __name__ == "__main__":

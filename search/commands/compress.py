@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands.develop import explained, run_study
+from search.commands.develop import check_out, explained, run_study
 from search.commands.options import DEFAULT_DB, Db, Json
 
 
@@ -37,6 +37,7 @@ def compress(
         config = read_recipe(recipe, model, data, device, choose or (), variant)
         if config.tune is not None:
             raise UsageError(f"{recipe} has a `tune` section. To search among its recipes:  search tune")
+        check_out(out)
         run_study(config, db, quiet, as_json)
         if out is not None:
             from search.shipping.export import write_export

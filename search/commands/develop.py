@@ -11,7 +11,7 @@ import typer
 
 from search.commands.look import StudyName, newest
 from search.commands.options import DEFAULT_DB, Db
-from search.errors import ConfigError, DeviceError, Interrupted, LatheError
+from search.errors import ConfigError, DeviceError, Interrupted, LatheError, UsageError
 
 if TYPE_CHECKING:
     from search.config.recipe import RecipeConfig
@@ -100,6 +100,13 @@ def validate(space: Space, override: Overrides = None) -> None:
         print(check_space(config))
 
 
+def check_out(out: Path | None) -> None:
+    """A folder that cannot be made is said before the work and not after it. Raises: UsageError."""
+    there = next((p for p in (out, *out.parents) if p.exists()), None) if out else None
+    if there is not None and not there.is_dir():
+        raise UsageError(f"--out is a folder, and {there} is a file. Name another folder.")
+
+
 def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bool = False) -> None:
     """Run or resume, then tell what came out."""
     from search.plan import headline
@@ -117,6 +124,8 @@ def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_jso
             else:
                 _work(config, ledger, watch)
     except (Interrupted, KeyboardInterrupt) as stop:
+        if not _is_recorded(config.study, db):
+            raise Interrupted("stopped before the study began; the same command begins again.") from stop
         message = f"study {config.study!r} is paused; nothing finished is lost. Go on with:"
         raise Interrupted(f"{message}  search resume {config.study}{suffix}") from stop
     if as_json or not quiet:
@@ -149,6 +158,16 @@ def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch"
         run(config, ledger, watch)
 
 
+def _is_recorded(study: str, db: str) -> bool:
+    from search.state.ledger import Ledger
+
+    try:
+        with Ledger.open(db, create=False) as ledger:
+            return any(each.name == study for each in ledger.studies())
+    except LatheError:
+        return False
+
+
 def _is_done(ledger: "Ledger", config: "StudyConfig | RecipeConfig") -> bool:
     """The same study was run to its end, and kept the facts that a bundle needs: known without loading its data."""
     from search.state.facts import recorded_facts
@@ -170,6 +189,7 @@ def explained() -> Iterator[None]:
         raise
     except Exception as error:
         from compress.devices import DeviceError as Unmeasurable
+        from compress.evaluate import NotFinite
         from compress.train import NonFiniteLoss
         from spaces.tasks.data import DataError
 
@@ -177,7 +197,7 @@ def explained() -> Iterator[None]:
             raise ConfigError(f"error: {error}") from error
         if isinstance(error, Unmeasurable):
             raise DeviceError(str(error)) from error
-        if isinstance(error, NonFiniteLoss):
+        if isinstance(error, NonFiniteLoss | NotFinite):
             raise LatheError(str(error)) from error
         raise
 

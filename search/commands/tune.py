@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands.develop import explained, run_study
+from search.commands.develop import check_out, explained, run_study
 from search.commands.options import DEFAULT_DB, Db, Json
 
 
@@ -42,6 +42,7 @@ def tune(
             found = plan(config)
             print(json.dumps(found) if as_json else found["text"])
             return
+        check_out(out)
         run_study(config, db, quiet, as_json)
         if out is not None:
             from search.shipping.export import write_export

@@ -108,6 +108,8 @@ def settings_of(make: Any, given: Sequence[str], noun: str) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for part in given:
         name, equals, value = part.partition("=")
+        if not equals and name in kinds:
+            raise UsageError(f"a setting of {noun!r} is name=value, got {part!r}. Write {name}=VALUE.")
         if not equals or name not in kinds:
             raise UsageError(f"a setting of {noun!r} is name=value, got {part!r}; {suggestion(name, list(kinds))}")
         try:

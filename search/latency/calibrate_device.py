@@ -113,13 +113,14 @@ def _measure_all(
 ) -> None:
     """Blocks, then networks; once the engine is warm, the first step of each says how long the rest will take."""
     for reference in (_beside_blocks(folder), _beside_networks(place, folder)):
+        watch.check()
         anchor_ms(place.device, place.name, reference, place.ledger)  # also loads what the engine loads late
     groups = [blocks[i : i + TOGETHER] for i in range(0, len(blocks), TOGETHER)]
     kinds: list[list[Callable[[], None]]] = [
         [partial(_measure_blocks, place, group, folder) for group in groups],
         [partial(_measure_network, place, arch, folder) for arch in archs],
     ]
-    work = [(_timed(steps[0]), steps) for steps in kinds if steps]
+    work = [(_timed(steps[0], watch), steps) for steps in kinds if steps]
     total, done = sum(seconds * len(steps) for seconds, steps in work), sum(seconds for seconds, _ in work)
     watch.expect(total, total)
     watch.say(f"{place.name}: {len(blocks)} blocks and {len(archs)} networks to measure, about {total:.0f} s in all.")
@@ -131,7 +132,8 @@ def _measure_all(
             watch.advance(done, f"about {total:.0f} s in all")
 
 
-def _timed(step: Callable[[], None]) -> float:
+def _timed(step: Callable[[], None], watch: Watch) -> float:
+    watch.check()
     began = time.monotonic()
     step()
     return time.monotonic() - began

@@ -21,7 +21,7 @@ def is_away(study: Workplace, device: str) -> bool:
 def note_away(study: Workplace, device: str, error: DeviceOffline, what: str) -> None:
     """Say once that the device is gone, and what the study does meanwhile."""
     if device not in study.away:
-        study.watch.say(f"Device {device}: {error} {what}")
+        study.watch.say(f"Device {device}: {str(error).rstrip('.')}. {what}")
         study.event("offline", f"{device}: {error}", {"device": device}, "warning")
     study.away[device] = time.monotonic() + RETRY_S
 

@@ -1,7 +1,8 @@
 """Which results of a step are kept, and why the others are not; and one recipe run for real."""
 
+import copy
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,28 @@ def test_a_step_is_judged_by_all_that_was_kept_also_when_a_recipe_goes_on(start:
     for kept, verdict in (([here], "accepted"), ([superb, here], "rejected")):
         (attempt,) = apply(recipe, start, kept, context, fast_with_int8, budget)
         assert attempt.verdict == verdict, attempt.reason
+
+
+@dataclass(frozen=True)
+class Ruining:
+    """A step that leaves a network whose answers are no numbers."""
+
+    def __call__(self, variant: Variant, context: Context) -> Variant:
+        network = copy.deepcopy(variant.network)
+        for parameter in network.parameters():
+            torch.nn.init.constant_(parameter, torch.nan)
+        return replace(variant, network=network)
+
+
+def test_a_step_whose_file_answers_no_numbers_is_rejected_and_the_recipe_goes_on(
+    start: Variant, tmp_path: Path
+) -> None:
+    context = Context(toy_data(), None, tmp_path)
+    recipe = [("ruin", Ruining()), ("quantize", Quantize(images=32))]
+    here, budget = find(start, context, fast_with_int8), Budget(max_drop=5.0, limits={})
+    ruined, quantized = apply(recipe, start, [here], context, fast_with_int8, budget)
+    assert ruined.verdict == "rejected" and "not finite" in ruined.reason
+    assert quantized.verdict == "accepted"
 
 
 def test_a_file_is_made_once_for_a_network_and_its_settings(start: Variant, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Models as a user may have them: right ones, and each kind of wrong one. Loaded by tests as a file of its own."""
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -46,6 +48,22 @@ def raises() -> nn.Module:
 
 def number() -> int:
     return 3
+
+
+def leaves() -> nn.Module:
+    raise SystemExit(0)
+
+
+def script() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls it deprecated; users have such files
+        return torch.jit.script(linear())
+
+
+def not_finite() -> nn.Module:
+    network = Residual()
+    nn.init.constant_(network.head.weight, torch.nan)
+    return network
 
 
 class DataDependent(nn.Module):

@@ -30,6 +30,16 @@ def test_every_command_explains_itself_and_its_options(search: Call, command: st
             assert any(name in said.out for name in parameter.opts)
 
 
+def test_ctrl_c_leaves_with_130_and_one_line(search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("search.latency.files.measure_files", interrupted)
+    said = search("measure", tmp_path / "some.onnx")
+    assert said.code == 130 and said.out == ""
+    assert said.err == "stopped. Nothing is half written; the same command begins again.\n"
+
+
 def test_version_is_the_installed_one() -> None:
     said = process("--version")
     assert (said.code, said.err) == (0, "")

@@ -212,6 +212,9 @@ WRONG = {
     f"{MODELS}:number": "is a int, not a torch.nn.Module",
     f"{MODELS}:twelve_classes": "puts out 12 classes, the data has 10",
     f"{MODELS}:colour": "does not take examples of shape (1, 8, 8)",
+    f"{MODELS}:leaves": "raised SystemExit: 0",
+    f"{MODELS}:script": "is TorchScript",
+    f"{MODELS}:not_finite": "puts out values that are not finite",
     f"{MODELS}:DataDependent": "does not export to ONNX",
 }
 
@@ -225,9 +228,47 @@ def test_a_model_that_does_not_fit_is_one_message_and_no_study(
 ) -> None:
     db = tmp_path / "lathe.db"
     given = "net" if model == "module:attribute" else model
-    is_one_message(search("compress", "--model", given, "--recipe", recipe(), "--db", db), 3, WRONG[model])
+    said = search("compress", "-q", "--model", given, "--recipe", recipe(), "--db", db)
+    is_one_message(said, 3, WRONG[model])
+    assert said.err.startswith("error: ") and said.err.count("\n") == 1, said.err
     with Ledger.open(str(db)) as ledger:
         assert ledger.studies() == [] and list(ledger.store.names()) == []
+
+
+@pytest.mark.parametrize("teacher", ["twelve_classes", "colour", "not_finite", "leaves"])
+def test_a_teacher_that_does_not_fit_is_one_message_and_no_study(
+    search: Call, recipe: Recipe, tmp_path: Path, teacher: str
+) -> None:
+    file, db = recipe("max_drop: 100", f"teacher: {MODELS}:{teacher}\nmax_drop: 100"), tmp_path / "lathe.db"
+    words = {"twelve_classes": "the teacher given_models.py:twelve_classes knows 12 classes, the data has 10"}
+    message = words.get(teacher, WRONG[f"{MODELS}:{teacher}"])
+    is_one_message(search("compress", "--model", f"{MODELS}:residual", "--recipe", file, "--db", db), 3, message)
+    with Ledger.open(str(db)) as ledger:
+        assert ledger.studies() == []
+
+
+@pytest.mark.parametrize("command", ["compress", "tune"])
+def test_a_file_where_the_bundle_should_go_is_said_before_the_work(
+    search: Call, recipe: Recipe, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    steps = RECIPE[RECIPE.index("steps:") :]
+    file = recipe() if command == "compress" else recipe(steps, "tune: {evaluations: 4, steps: [quantize]}\n")
+    call = (command, "--model", f"{MODELS}:residual", "--recipe", file, "--db", tmp_path / "lathe.db")
+    for out in ("taken", "taken/sub"):
+        is_one_message(search(*call, "--out", tmp_path / out), 2, f"{tmp_path / 'taken'} is a file")
+    assert not (tmp_path / "lathe.db").exists()
+
+
+def test_ctrl_c_before_a_study_began_says_to_call_again(
+    search: Call, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("search.compressing.starts_of", interrupted)
+    call = ("compress", "-q", "--model", f"{MODELS}:residual", "--recipe", recipe(), "--db", tmp_path / "lathe.db")
+    is_one_message(search(*call), 130, "stopped before the study began; the same command begins again")
 
 
 MISTAKES = [
