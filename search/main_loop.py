@@ -13,6 +13,7 @@ from search.screen import screen
 from search.stages import stage, state_on_leaving
 from search.state.ledger import Ledger
 from search.study import Study, open_study, proposer_of
+from search.supernet import ranks
 from search.supernet.checkpoint import load_weights
 from search.supernet.shared_weights import Supernet, build_supernet
 from search.supernet.teacher import train_teacher
@@ -87,12 +88,13 @@ def trained_supernet(study: Study) -> Supernet:
         ledger.save_checkpoint(study.id, "supernet-training", checkpoint)
         study.event("supernet", f"epoch {epoch} of {config.supernet.epochs}", {"epoch": epoch})
 
+    start = ranks.told(ledger.load_checkpoint(study.id, "supernet-training") or b"")  # those who help wait for it
     course = train_supernet(
         supernet,
         study.data,
         config.supernet,
         config.search.seed,
-        start=ledger.load_checkpoint(study.id, "supernet-training"),
+        start=start or None,
         save=save,
         progress=study.watch.advance,
         before_step=study.watch.check,

@@ -108,7 +108,20 @@ def check_out(out: Path | None) -> None:
 
 
 def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bool = False) -> None:
-    """Run or resume, then tell what came out."""
+    """Run or resume, then tell what came out. Under torchrun the first process does; the others help it to train."""
+    from search.config.study import StudyConfig
+    from search.supernet import ranks
+
+    with ranks.together():
+        if ranks.rank() == 0:
+            _run(config, db, quiet, as_json)
+        elif isinstance(config, StudyConfig):
+            from search.supernet.helping import help_to_train
+
+            help_to_train(config)
+
+
+def _run(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bool) -> None:
     from search.plan import headline
     from search.state.ledger import Ledger
     from search.watch import Watch

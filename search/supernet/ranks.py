@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -19,23 +20,26 @@ from torch import Tensor, nn
 
 from compress.train import Batch
 
-STOP = -1.0  # told instead of the share that is done
+PATIENCE = timedelta(days=30)  # the others wait for as long as rank 0 searches
 
 
 class Stopped(RuntimeError):
-    """Rank 0 stopped in the middle of a training."""
+    """Rank 0 left in the middle of a training."""
 
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Join the group that torchrun describes in the environment; nothing where there is none."""
+    """Join the group that torchrun describes in the environment; nothing where there is none. Whatever ends rank 0's
+    part tells the others, who wait in `told`: they get None."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         yield
         return
-    dist.init_process_group("gloo")
+    dist.init_process_group("gloo", timeout=PATIENCE)
     try:
         yield
     finally:
+        if rank() == 0:
+            told(None)
         dist.destroy_process_group()
 
 
@@ -59,23 +63,14 @@ def told(value: Any) -> Any:
 
 
 def agreed(done: float, before: Callable[[], None] | None = None) -> float:
-    """Rank 0's share of the training that is done, after its `before`. Where that raises, the others get Stopped."""
-    if world() == 1:
-        if before:
-            before()
-        return done
-    shared = torch.tensor([done], dtype=torch.float64)
-    if rank() == 0:
-        try:
-            if before:
-                before()
-        except BaseException:
-            dist.broadcast(torch.full_like(shared, STOP), src=0)
-            raise
-    dist.broadcast(shared, src=0)
-    if shared.item() == STOP:
-        raise Stopped("rank 0 stopped the training.")
-    return shared.item()
+    """Rank 0's share of the training that is done, after its `before`, which may raise. Raises: Stopped: on the others,
+    when rank 0 has left."""
+    if before and rank() == 0:
+        before()
+    shared = told(done)
+    if shared is None:
+        raise Stopped("rank 0 left the training.")
+    return shared
 
 
 def part(batch: Batch) -> Batch:
