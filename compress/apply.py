@@ -14,11 +14,14 @@ from compress.evaluate import NotFinite, Quality, accuracy_drop, evaluate_file
 from compress.export import ExportError
 from compress.export.normalised import exportable
 from compress.export.onnx import trace
+from compress.export.pte import DELEGATED, delegation, describe_delegation
+from compress.export.pte import answers as answers_of_program
 from compress.export.refill import refilled
 from compress.export.session import describe_fusion, graph_report, logits
 from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
 from compress.onnx_file import OnnxFile, normalised_file
+from compress.other_formats import expected_int8, what_ran, write_others
 from compress.quantize import QuantizeError
 from compress.quantize.agreement import Agreement, agreement
 from compress.recipe import Step, StepError, acts_on_file
@@ -36,8 +39,9 @@ Measure = Callable[[Path], Measurement]
 class Findings:
     """What the file of a variant is worth: quality on the validation images, latency, bytes, and exact counts.
 
-    graph: of an int8 file, what its runtime makes of it (`graph_report`). agreement: of an int8 file, with the answers
-    that it should give.
+    path: the ONNX file, which stands for the variant. ran: what was evaluated and measured, which is another file where
+    the engine reads no ONNX. graph: of an int8 file, what its runtime makes of it (`graph_report`); of a program of
+    ExecuTorch, what is delegated. agreement: of an int8 file, with the answers that it should give.
     """
 
     path: Path
@@ -47,6 +51,7 @@ class Findings:
     counts: Counts
     graph: Mapping[str, int | float] | None = None
     agreement: Agreement | None = None
+    ran: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,22 @@ class Budget:
 
 
 def file_of(variant: Variant, context: Context) -> Path:
-    """The exported file of a variant, made once: the float ONNX file, quantized where the variant says so.
+    """The exported file of a variant, made once: the float ONNX file, quantized where the variant says so; beside it
+    what engines run that read no ONNX.
 
     A graph is exported once an architecture; other weights are filled into it.
     """
     network, quantization = variant.network, variant.quantization
     float_path = _once(network, None, context, lambda path: _write_float(variant, context, path))
-    if quantization is None:
-        return float_path
-    return _once(network, quantization, context, lambda path: quantization.write(network, float_path, context, path))
+    if quantization is not None:
+        write = quantization.write
+        path = _once(network, quantization, context, lambda path: write(network, float_path, context, path))
+    else:
+        path = float_path
+    if path not in context.complete:
+        write_others(variant, context, path)
+        context.complete.add(path)
+    return path
 
 
 def _once(network: nn.Module, quantization: Any, context: Context, make: Callable[[Path], Path]) -> Path:
@@ -113,14 +125,27 @@ def _write_float(variant: Variant, context: Context, path: Path) -> Path:
 def find(variant: Variant, context: Context, measure: Measure) -> Findings:
     """Export, evaluate through the file and measure it."""
     path = file_of(variant, context)
-    quality = evaluate_file(path, context.data.validation)
-    graph = same = None
-    if variant.quantization:
-        graph = graph_report(path)
-        x = context.data.validation.x[:COMPARED].float().numpy()
-        expected = variant.quantization.expected(variant.network, context, path, x)
-        same = agreement(path, expected, logits(path, x))
-    return Findings(path, quality, measure(path), path.stat().st_size, variant.counts, graph, same)
+    latency = measure(path)
+    ran = what_ran(path, latency)
+    quality = evaluate_file(ran, context.data.validation)
+    graph, same = _beneath(variant, context, path, ran)
+    return Findings(path, quality, latency, ran.stat().st_size, variant.counts, graph, same, ran)
+
+
+def _beneath(
+    variant: Variant, context: Context, path: Path, ran: Path
+) -> tuple[Mapping[str, int | float] | None, Agreement | None]:
+    """What the engine makes of the file that it runs, and how an int8 one answers beside what it should answer."""
+    x = context.data.validation.x[:COMPARED].float().numpy()
+    if ran.suffix == ".pte":
+        graph = delegation(ran)
+        if variant.quantization is None:
+            return graph, None
+        return graph, agreement(ran, expected_int8(variant, context, x), answers_of_program(ran, x))
+    if variant.quantization is None:
+        return None, None
+    expected = variant.quantization.expected(variant.network, context, path, x)
+    return graph_report(path), agreement(path, expected, logits(path, x))
 
 
 def apply(
@@ -236,6 +261,10 @@ def describe_change(before: Findings, after: Findings) -> str:
     speed = before.latency.value / after.latency.value
     pace = f"{speed:.2f}x faster" if speed > 1 else f"{1 / speed:.2f}x slower"
     pace = "as fast" if abs(speed - 1) < NOISE else pace
-    fused = f", {describe_fusion(after.graph)}" if after.graph else ""
+    fused = f", {_describe_graph(after.graph)}" if after.graph else ""
     steps = f", answers within {after.agreement.steps:.2g} LSB of the simulation" if after.agreement else ""
     return f"{pace}, {after.size_bytes / before.size_bytes:.2f}x the size{fused}{steps}"
+
+
+def _describe_graph(report: Mapping[str, int | float]) -> str:
+    return describe_delegation(report) if DELEGATED in report else describe_fusion(report)

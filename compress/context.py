@@ -21,7 +21,8 @@ class Context:
     quantization or None), with the network itself. graphs: exported graphs by architecture, to be filled with other
     weights. measure: latencies of files, comparable between calls, on the device that judges, for steps that ask it;
     None where there is no device. parts_ms: latencies of parts that were measured, see prune/staircase.py.
-    simulations: int8 networks in torch, by the same keys as files.
+    simulations: int8 networks in torch, by the same keys as files. formats: those that the engines of the devices read,
+    see `compress/export/formats.py`. complete: ONNX files beside which those lie.
     """
 
     data: Data
@@ -35,6 +36,8 @@ class Context:
     measure: Callable[[Sequence[Path]], Sequence[Measurement]] | None = None
     parts_ms: dict[Any, float] = field(default_factory=dict, compare=False)
     simulations: dict[tuple[int, Any], tuple[nn.Module, Any]] = field(default_factory=dict, compare=False)
+    formats: tuple[str, ...] = ("onnx",)
+    complete: set[Path] = field(default_factory=set, compare=False)
 
     def calibration(self, images: int, after: int = 0) -> np.ndarray:
         """(images, C, H, W) raw float32 pixels of the training part, the same ones for the same seed.

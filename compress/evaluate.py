@@ -73,11 +73,16 @@ def evaluate(network: nn.Module, data: Data, split: Split, batch: int = 512) -> 
     return quality_of(torch.cat(parts).float().numpy(), split.y.numpy())
 
 
-def evaluate_file(path: Path, split: Split) -> Quality:
-    """Quality of an exported file in its runtime, image by image: what the device will answer."""
-    from compress.export.session import logits
+def evaluate_file(path: Path, split: Split, name: str = "") -> Quality:
+    """Quality of an exported file in its runtime, image by image: what the device will answer.
 
-    return quality_of(logits(path, split.x.float().numpy()), split.y.numpy())
+    name: of its format; nothing said, its suffix tells.
+    """
+    from compress.export import EXPORTERS
+    from compress.export.formats import format_of
+
+    answers = EXPORTERS.get(name or format_of(path)).answers
+    return quality_of(answers(path, split.x.float().numpy()), split.y.numpy())
 
 
 def accuracy_drop(before: Quality, after: Quality, seed: int = 0, resamples: int = 4000) -> tuple[float, float, float]:

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 class Quantization(Protocol):
     """How the int8 file of a network is made. Hashable; equal settings give equal files of one network."""
 
+    @property
+    def scheme(self) -> str:
+        """What other engines' formats do likewise in their own integers: `static`, `dynamic`, or "" for neither."""
+        ...
+
+    def calibration(self, context: Context) -> np.ndarray:
+        """The training images that the ranges of activations come from, (n, C, H, W) raw pixels."""
+        ...
+
     def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
         """Write `path` from the network or from its exported float file, whichever is quantized; return it."""
         ...

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from compress.apply import NOISE
 from compress.devices import fingerprint_of
 from compress.evaluate import evaluate_file
+from compress.export.formats import ONNX
 from compress.measurement import Measurement
+from compress.runner.engines import engine
 from search.screen import evaluations
 from search.state.records import VariantRecord
 from search.workplace import Workplace
@@ -73,8 +75,18 @@ def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
     study.event("test_read", f"read the {len(test.y)} test examples once, for {len(records)} networks")
     for record in records:
         assert record.model is not None
-        quality = evaluate_file(study.ledger.store.path(record.model), test)
+        file, name = file_that_ran(record)
+        quality = evaluate_file(study.ledger.store.path(file), test, name)
         study.ledger.record_evaluations(study.id, record, evaluations(quality, "test", "exported"))
+
+
+def file_that_ran(record: VariantRecord) -> tuple[str, str]:
+    """(sha256, format) of the file that the judging device's engine ran: the model, or what lay beside it."""
+    assert record.model is not None
+    latency = next((m for m in record.measurements if m.metric == "latency_ms"), None)
+    if latency is None or "file" not in latency.details:
+        return record.model, ONNX
+    return str(latency.details["file"]), engine(str(latency.details["engine"]).partition(" or ")[0]).READS[1:]
 
 
 def within_limits(study: Workplace, record: VariantRecord) -> bool:

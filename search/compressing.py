@@ -14,8 +14,10 @@ from torch import nn
 
 from compress.apply import file_of
 from compress.context import Context
+from compress.devices import formats_of
 from compress.evaluate import evaluate_file
 from compress.export import ExportError
+from compress.export.formats import copy_all
 from compress.foreign import Description, rebuilt
 from compress.memory import keep_freed_memory
 from compress.prune.foreign import EXTRA
@@ -129,7 +131,8 @@ def opened(config: RecipeConfig, ledger: Ledger, watch: Watch) -> Iterator[Job |
     tree["objectives"] = {"accuracy": "max", f"latency_ms@{config.device}": "min"}
     folder, graphs = Path(tempfile.mkdtemp(prefix="lathe-")), {}
     try:
-        reference = _exported(starts[0].variant, Context(data, None, folder, graphs=graphs), starts[0].name)
+        context = Context(data, None, folder, graphs=graphs, formats=formats_of(config.devices[config.device]))
+        reference = _exported(starts[0].variant, context, starts[0].name)
         record = ledger.open_study(config.study, tree, data.digest, versions(), config.seed)
     except BaseException:
         shutil.rmtree(folder)
@@ -156,7 +159,7 @@ def _exported(given: Variant, context: Context, name: str) -> Path:
         made = file_of(given, context)
     except ExportError as error:
         raise ConfigError(f"error: {name}: {error}") from error
-    return made.rename(context.folder / "reference.onnx")
+    return copy_all(made, context.folder / "reference.onnx")
 
 
 def _tell_start(job: Job, reference: Path) -> None:

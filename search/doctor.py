@@ -12,6 +12,7 @@ OPTIONAL = {
     "streamlit": "the dashboard: pip install 'lathe[dashboard]'",
     "psycopg": "PostgreSQL: pip install 'lathe[postgres]'",
     "openvino": "the devices openvino and auto, and the format openvino: pip install 'lathe[openvino]'",
+    "executorch": "the device executorch and the format pte: pip install 'lathe[executorch]'",
     "torchao": "the step qat: pip install 'lathe[qat]'",
     "torch_pruning": "pruning networks of others: pip install 'lathe[prune]'",
 }

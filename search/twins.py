@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compress.devices import formats_of
 from compress.evaluate import Quality, accuracy_drop, evaluate
 from compress.train import Training
 from search.alone import trained_alone
@@ -87,7 +88,10 @@ def equal_twin(study: Study, arch: Architecture) -> tuple[Architecture, float, f
     """
     twins = list({twin.id: twin for twin in (twin_of(arch, scale) for scale in SCALES)}.values())
     with tempfile.TemporaryDirectory(dir=study.folder) as folder:
-        files = [export_screened(each, study.data, Path(folder) / f"{each.id[:16]}.onnx") for each in (arch, *twins)]
+        formats = formats_of(study.config.devices[study.devices[0]])
+        files = [
+            export_screened(each, study.data, Path(folder) / f"{each.id[:16]}.onnx", formats) for each in (arch, *twins)
+        ]
         own_ms, *others_ms = [found.value for found in measure_parts(files, study.devices[0], study)]
     as_fast = [at for at, latency_ms in enumerate(others_ms) if latency_ms <= own_ms * EQUAL_WITHIN]
     best = max(as_fast, key=others_ms.__getitem__) if as_fast else min(range(len(twins)), key=others_ms.__getitem__)

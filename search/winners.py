@@ -10,6 +10,7 @@ from torch import nn
 
 from compress.apply import Attempt, Budget, Findings, apply, find
 from compress.context import Context
+from compress.devices import formats_of
 from compress.foreign import description_of
 from compress.measurement import Measurement, exact
 from compress.onnx_file import OnnxFile
@@ -82,6 +83,7 @@ class Chain:
             before_step=study.watch.check,
             graphs=study.graphs,
             measure=lambda files: measure_parts(files, self.device, study),
+            formats=formats_of(*(study.config.devices[name] for name in study.devices)),
         )
         self.teacher = teacher[1] if teacher else None
         self.done = study.watch.done
@@ -174,6 +176,9 @@ class Chain:
                 weights = study.ledger.add_artifact(study.id, content, "safetensors", attempt.step)
             made_of = (weights,) if weights else ()
             model = study.ledger.add_artifact(study.id, findings.path, "onnx", attempt.step, parents=made_of)
+            ran = findings.ran or findings.path
+            if ran != findings.path:  # an engine's own format; the latency's details have its sha256
+                study.ledger.add_artifact(study.id, ran, ran.suffix[1:], attempt.step, parents=(*made_of, model))
             rows = {
                 "evaluations": (*evaluations(findings.quality, "validation", "exported"), *more),
                 "measurements": self._costs(findings, model),
@@ -187,7 +192,8 @@ class Chain:
 
     def _costs(self, findings: Findings, model: str) -> tuple[Measurement, ...]:
         counts = findings.counts
-        fused = () if findings.graph is None else (exact("fused_share", findings.graph["fused_share"], "", model),)
+        shares = {k: v for k, v in (findings.graph or {}).items() if k in ("fused_share", "delegated_share")}
+        fused = tuple(exact(name, share, "", model) for name, share in shares.items())
         same = () if findings.agreement is None else (exact("lsb_difference", findings.agreement.steps, "LSB", model),)
         return (
             *fused,

@@ -30,7 +30,9 @@ class Device(Protocol):
     def measure(self, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
         """The latency of each file, in the order given, as metric `latency_ms` of the device called `name`.
 
-        Files of one call are compared with each other and with `reference`, which is in every round.
+        A device whose engines read no ONNX says by `formats` which exporters' files they read, and runs those that lie
+        beside an ONNX file (`compress/export/formats.py`). Files of one call are compared with each other and with
+        `reference`, which is in every round.
         Raises: DeviceError: if a file cannot be run here.
         """
         ...
@@ -60,6 +62,14 @@ class Tells(Protocol):
         ...
 
 
+def formats_of(*devices: Device) -> tuple[str, ...]:
+    """The formats that the engines of these devices run, by their exporters' names; ONNX where a device says nothing.
+
+    Raises: DeviceOffline, DeviceError: where a device has to be asked.
+    """
+    return tuple(dict.fromkeys(name for device in devices for name in getattr(device, "formats", ("onnx",))))
+
+
 def fingerprint_of(device: Device) -> str:
     """sha256 (64 hex digits) of the device's fingerprint as canonical JSON."""
     return digest(device.fingerprint())
@@ -74,7 +84,9 @@ DEVICES: Registry[type[Device]] = Registry("device", "lathe.devices")
 
 import compress.devices.adb  # noqa: E402
 import compress.devices.auto  # noqa: E402
+import compress.devices.executorch  # noqa: E402
 import compress.devices.onnxruntime  # noqa: E402
 import compress.devices.openvino  # noqa: E402
 import compress.devices.simulated  # noqa: E402
-import compress.devices.ssh  # noqa: E402, F401  (these register themselves in DEVICES)
+import compress.devices.ssh  # noqa: E402
+import compress.devices.torch  # noqa: E402, F401  (these register themselves in DEVICES)

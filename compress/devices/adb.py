@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from compress.devices import DEVICES, DeviceError, DeviceOffline, remote
-from compress.devices.engines import PRECISIONS
+from compress.devices.engines import PRECISIONS, PROCESSORS
 from compress.measurement import Measurement
+from compress.runner.engines.torch import MODES
 
 GONE = ("no devices", "not found", "device offline", "unauthorized", "cannot connect", "closed", "daemon not running")
 
@@ -29,6 +30,8 @@ class Adb:
     python: str = "python3"
     engine: str = "onnxruntime"
     precision: str = PRECISIONS[0]
+    mode: str = MODES[0]
+    processor: str = PROCESSORS[0]
     threads: int = 1
     rounds: int = 30
     calls: int = 5
@@ -42,6 +45,11 @@ class Adb:
         if not re.fullmatch(r"/[A-Za-z0-9_./-]+", self.folder):
             raise ValueError(f"`folder` must be an absolute path without blanks, got {self.folder!r}.")
         remote.check_settings(self)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What the engine there reads. Raises: with `auto` DeviceOffline, DeviceError."""
+        return remote.formats(self)
 
     def fingerprint(self) -> dict[str, str]:
         """Of the device, asked once a process. Raises: DeviceOffline, DeviceError."""

@@ -12,24 +12,28 @@ from compress.devices.engines import PRECISIONS, Setup
 from compress.devices.protocol import Sampling
 from compress.measurement import Measurement
 from compress.runner import answering
+from compress.runner.engines.torch import MODES
 
 
 @DEVICES.register("auto")
 @dataclass(frozen=True)
 class Auto:
     """Which engine it was is in each measurement (`engine`), with how many times as long the others take. A file that
-    one engine cannot run is measured in the others. precision: of OpenVINO's arithmetic. The rest as of `onnxruntime`.
+    one engine cannot run is measured in the others. engines: of which, with commas; nothing said, onnxruntime, openvino
+    and executorch. precision: of OpenVINO's arithmetic. mode: of torch. The rest as of `onnxruntime`.
     """
 
     threads: int = 1
+    engines: str = ""
     precision: str = PRECISIONS[0]
+    mode: str = MODES[0]
     rounds: int = 30
     calls: int = 5
     seed: int = 0
     shapes: str = ""
 
     def __post_init__(self) -> None:
-        local.check_settings(self.threads, self.sampling, self.shapes, self.precision)
+        local.check_settings(self.threads, self.sampling, self.shapes, self.precision, self.mode, engines=self.engines)
 
     @property
     def sampling(self) -> Sampling:
@@ -37,7 +41,13 @@ class Auto:
 
     @property
     def setup(self) -> Setup:
-        return local.setup_of("auto", self.threads, self.shapes, self.precision)
+        setup = local.setup_of("auto", self.threads, self.shapes, self.precision, self.engines)
+        return replace(setup, mode=self.mode)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What the engines read. Raises: DeviceError."""
+        return self.setup.formats
 
     def fingerprint(self) -> dict[str, str]:
         """The machine, the runtime and its options, and the version of the protocol; neither rounds nor the seed."""

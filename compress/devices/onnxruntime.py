@@ -1,14 +1,14 @@
-"""ONNX Runtime on the processor of this machine."""
+"""ONNX Runtime on this machine, on the processor or a CUDA device."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from compress.devices import DEVICES, local
-from compress.devices.engines import Setup
+from compress.devices.engines import PROCESSORS, Setup
 from compress.devices.protocol import Sampling
 from compress.measurement import Measurement
 from compress.runner import answering
@@ -20,6 +20,7 @@ class OnnxRuntime:
     """threads: of the runtime. rounds, calls, seed: of the protocol (see protocol.py); 60 rounds for a final claim.
 
     shapes: sizes for inputs that leave some open, `input=1x3x224x224` and more after a comma; open sizes are 1 else.
+    processor: `cpu`, or `cuda` through onnxruntime-gpu, which was not run by those who wrote it.
     """
 
     threads: int = 1
@@ -27,9 +28,10 @@ class OnnxRuntime:
     calls: int = 5
     seed: int = 0
     shapes: str = ""
+    processor: str = PROCESSORS[0]
 
     def __post_init__(self) -> None:
-        local.check_settings(self.threads, self.sampling, self.shapes)
+        local.check_settings(self.threads, self.sampling, self.shapes, processor=self.processor)
 
     @property
     def sampling(self) -> Sampling:
@@ -37,7 +39,7 @@ class OnnxRuntime:
 
     @property
     def setup(self) -> Setup:
-        return local.setup_of("onnxruntime", self.threads, self.shapes)
+        return replace(local.setup_of("onnxruntime", self.threads, self.shapes), processor=self.processor)
 
     def fingerprint(self) -> dict[str, str]:
         """The machine, the runtime and its options, and the version of the protocol; neither rounds nor the seed."""

@@ -11,17 +11,28 @@ import re
 import shlex
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from compress.artifact import sha256_of
 from compress.devices import DeviceError, digest
 from compress.devices.answers import resources_of
-from compress.devices.engines import AUTO, PRECISIONS, Setup, chosen_engines, described, measure_in
+from compress.devices.engines import (
+    AUTO,
+    PRECISIONS,
+    PROCESSORS,
+    Setup,
+    chosen_engines,
+    described,
+    measure_in,
+    read_by,
+)
 from compress.devices.jobs import ARCHIVE, file_entry, packed_runner, read_answer
 from compress.devices.protocol import Sampling
 from compress.measurement import Measurement
 from compress.runner.engines import ENGINES
+from compress.runner.engines.torch import MODES
 
 WAIT_S = 600  # for the lock of a machine that others measure on
 JOBS = ".lathe-"  # the folders of jobs
@@ -34,6 +45,10 @@ class Remote(Protocol):
     def engine(self) -> str: ...
     @property
     def precision(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def processor(self) -> str: ...
     @property
     def threads(self) -> int: ...
     @property
@@ -67,7 +82,8 @@ def check_settings(device: Remote) -> None:
     for name in ("threads", "limit_s", "size_limit_mb"):
         if getattr(device, name) < 1:
             raise ValueError(f"`{name}` must be at least 1, got {getattr(device, name)}.")
-    for name, known in (("engine", (*ENGINES, AUTO)), ("precision", PRECISIONS)):
+    known_values = {"engine": (*ENGINES, AUTO), "precision": PRECISIONS, "mode": MODES, "processor": PROCESSORS}
+    for name, known in known_values.items():
         if getattr(device, name) not in known:
             raise ValueError(f"`{name}` must be one of {', '.join(known)}, got {getattr(device, name)!r}.")
 
@@ -84,15 +100,23 @@ def setup_of(device: Remote) -> Setup:
     if device not in _known:
         ask(device, {"do": "probe"}, [])
     engines = chosen_engines(device.engine, _known[device][1], "the device")
-    return Setup(engines, device.threads, device.precision, choose=device.engine == AUTO)
+    setup = Setup(engines, device.threads, device.precision, choose=device.engine == AUTO)
+    return replace(setup, mode=device.mode, processor=device.processor)
+
+
+def formats(device: Remote) -> tuple[str, ...]:
+    """What the engines that are used there read; `auto` has to ask. Raises: DeviceOffline, DeviceError."""
+    if device.engine == AUTO:
+        return setup_of(device).formats
+    return Setup((device.engine,), device.threads).formats
 
 
 def measure(device: Remote, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
     """The latency of each file beside `reference`, under the fingerprint of the machine that answered."""
     sampling = Sampling(device.rounds, device.calls, device.seed)
 
-    def there(job: dict[str, Any]) -> dict[str, Any]:
-        return ask(device, {"do": "measure", **job}, (reference, *files))
+    def there(job: dict[str, Any], sent: Sequence[Path]) -> dict[str, Any]:
+        return ask(device, {"do": "measure", **job}, sent)
 
     return measure_in(setup_of(device), sampling, files, reference, name, there, lambda: digest(fingerprint(device)))
 
@@ -103,8 +127,9 @@ def resources(device: Remote, file: Path, name: str) -> list[Measurement]:
     engine = setup.engines[0]
     if len(setup.engines) > 1:
         engine = str(measure(device, [file], file, name)[0].details["engine"])
-    job = {"do": "memory", "file": {**file_entry(file), "engine": engine}, "options": setup.options}
-    return resources_of(ask(device, job, [file]), file, engine, name, digest(fingerprint(device)))
+    ran = read_by(engine, file)
+    job = {"do": "memory", "file": {**file_entry(ran), "engine": engine}, "options": setup.options}
+    return resources_of(ask(device, job, [ran]), file, engine, name, digest(fingerprint(device)))
 
 
 def ask(device: Remote, job: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from compress.devices import DEVICES, DeviceError, DeviceOffline, remote
-from compress.devices.engines import PRECISIONS
+from compress.devices.engines import PRECISIONS, PROCESSORS
 from compress.measurement import Measurement
+from compress.runner.engines.torch import MODES
 
 PERMANENT = {
     "Host key verification failed": "the key of {host} is not in {known_hosts}, or it changed. If you trust it: "
@@ -27,8 +28,9 @@ PERMANENT = {
 class Ssh:
     """host, user, port, identity: as of ssh, whose own configuration holds too. known_hosts: the file with the host's
     key (~/.ssh/known_hosts); no other host is spoken to. python: with numpy and the engine. engine:
-    `onnxruntime`, `openvino`, or `auto` for the fastest of those installed there. precision: as of `openvino`; threads,
-    rounds, calls, seed: as of `onnxruntime`. limit_s, size_limit_mb: of one job.
+    `onnxruntime`, `openvino`, `executorch`, `torch`, or `auto` for the fastest of the first three that are installed
+    there. precision: as of `openvino`; mode, processor: as of `torch`; threads, rounds, calls, seed: as of
+    `onnxruntime`. limit_s, size_limit_mb: of one job.
     """
 
     host: str = ""
@@ -39,6 +41,8 @@ class Ssh:
     python: str = "python3"
     engine: str = "onnxruntime"
     precision: str = PRECISIONS[0]
+    mode: str = MODES[0]
+    processor: str = PROCESSORS[0]
     threads: int = 1
     rounds: int = 30
     calls: int = 5
@@ -54,6 +58,11 @@ class Ssh:
         if not 0 < self.port < 65536:
             raise ValueError(f"`port` must be between 1 and 65535, got {self.port}.")
         remote.check_settings(self)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What the engine there reads. Raises: with `auto` DeviceOffline, DeviceError."""
+        return remote.formats(self)
 
     def fingerprint(self) -> dict[str, str]:
         """Of the machine at the other end, asked once a process. Raises: DeviceOffline, DeviceError."""

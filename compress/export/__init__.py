@@ -27,13 +27,16 @@ class Exporter:
     write: (network, normalisation, input_shape, path) -> path, with the normalisation inside; `network` is not changed
     and equal networks give equal bytes. The file's input is (1, C, H, W) float32 raw pixels, its output (1, classes)
     logits. answers: (path, (N, C, H, W) raw pixels) -> (N, classes). suffix: of the file's name. tolerance: how far an
-    answer may be from torch's, as a part of the largest logit. Both functions raise ExportError.
+    answer may be from torch's, as a part of the largest logit. write_module: (network, input_shape, path) -> path,
+    the same for a network in its simplest form as it stands (see `formats.py`), where the format is one that an engine
+    runs beside ONNX. All functions raise ExportError.
     """
 
     write: Callable[[nn.Module, Normalisation, tuple[int, ...], Path], Path]
     answers: Callable[[Path, np.ndarray], np.ndarray]
     suffix: str
     tolerance: float
+    write_module: Callable[[nn.Module, tuple[int, ...], Path], Path] | None = None
 
     def __call__(
         self, network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path
@@ -47,4 +50,5 @@ EXPORTERS: Registry[Exporter] = Registry("exporter", "lathe.exporters")
 import compress.export.fp16  # noqa: E402  (these register themselves in EXPORTERS)
 import compress.export.onnx  # noqa: E402
 import compress.export.openvino  # noqa: E402
-import compress.export.pt2  # noqa: E402, F401
+import compress.export.pt2  # noqa: E402
+import compress.export.pte  # noqa: E402, F401

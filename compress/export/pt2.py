@@ -1,4 +1,4 @@
-"""torch.export programs: for runtimes that start from PyTorch's own graph, such as ExecuTorch or AOTInductor."""
+"""torch.export programs: for PyTorch itself, eager or compiled, and what else starts from its graph."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ NAME = "network.pt2"  # the archive holds its own file's name: one name for all 
 
 def export_pt2(network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path) -> Path:
     """Write `network` as a torch.export archive; its contract is `Exporter`'s. Raises: ExportError. Cost: 1-2 s."""
-    import torch
-
     from compress.export.normalised import exportable
 
-    whole = exportable(network, normalisation, input_shape)
+    return write_pt2(exportable(network, normalisation, input_shape), input_shape, path)
+
+
+def write_pt2(whole: nn.Module, input_shape: tuple[int, ...], path: Path) -> Path:
+    """A network in its simplest form as an archive. Raises: ExportError."""
+    import torch
+
     with tempfile.TemporaryDirectory(prefix=".lathe-", dir=path.parent) as folder:
         made = Path(folder) / NAME
         try:
@@ -52,4 +56,4 @@ def answers(path: Path, x: np.ndarray) -> np.ndarray:
         raise ExportError(f"torch cannot run {path}: {first[:300]} Export the network again.") from error
 
 
-EXPORTERS.register("pt2")(Exporter(export_pt2, answers, ".pt2", 1e-4))
+EXPORTERS.register("pt2")(Exporter(export_pt2, answers, ".pt2", 1e-4, write_pt2))

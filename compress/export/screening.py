@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress.export import ExportError, Normalisation
+from compress.export.formats import ONNX, write_beside
 from compress.export.quiet import quiet
 
 if TYPE_CHECKING:
@@ -17,21 +19,28 @@ EXPORTER = "torchscript"  # goes into a measurement's details["exporter"]
 
 
 def export_for_screening(
-    network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path
+    network: nn.Module,
+    normalisation: Normalisation,
+    input_shape: tuple[int, ...],
+    path: Path,
+    formats: Sequence[str] = (ONNX,),
 ) -> Path:
     """Like the `onnx` exporter, several times faster, for screening only: never ship the file or report its numbers.
 
-    Its latency was 0.94-1.07 times that of the `onnx` exporter's file. Raises: ExportError. Cost: 0.2-0.5 s.
+    Its latency was 0.94-1.07 times that of the `onnx` exporter's file. formats: what else to write beside it, see
+    `formats.py`; those have no faster way. Raises: ExportError. Cost: 0.2-0.5 s.
     """
     from compress.export.normalised import exportable
 
-    return _export(exportable(network, normalisation, input_shape), input_shape, path)
+    whole = exportable(network, normalisation, input_shape)
+    write_beside(whole, input_shape, path, formats)
+    return _export(whole, input_shape, path)
 
 
-def export_part(part: nn.Module, input_shape: tuple[int, ...], path: Path) -> Path:
+def export_part(part: nn.Module, input_shape: tuple[int, ...], path: Path, formats: Sequence[str] = (ONNX,)) -> Path:
     """A layer or a block as a file of its own, in its simplest form and without normalisation, to be measured.
 
-    input_shape: without the batch. Raises: ExportError. Cost: 0.05-0.2 s.
+    input_shape: without the batch. formats: as of `export_for_screening`. Raises: ExportError. Cost: 0.05-0.2 s.
     """
     from torch import nn
 
@@ -40,7 +49,8 @@ def export_part(part: nn.Module, input_shape: tuple[int, ...], path: Path) -> Pa
 
     whole = nn.Sequential(merge(copy.deepcopy(part).eval())).eval().float()
     simplify_layers(whole)
-    return _export(whole.requires_grad_(False), input_shape, path)
+    write_beside(whole.requires_grad_(False), input_shape, path, formats)
+    return _export(whole, input_shape, path)
 
 
 def _export(whole: nn.Module, input_shape: tuple[int, ...], path: Path) -> Path:

@@ -35,14 +35,14 @@ def prune_to_latency(network: nn.Module, plan: Plan, share: float, context: Cont
     if not plan.worths:
         raise StepError("there is nothing in this network that could be narrower.")
     costs = measured_costs(plan, context.measure, context)
-    whole_ms, full = measured(network, [], context.data, context.measure)[0], sum(costs.parts_ms)
+    whole_ms, full = measured(network, [], context.data, context.measure, context.formats)[0], sum(costs.parts_ms)
     saved, tried = 1 - share, dict[tuple[int, ...], tuple[float, Description, nn.Module]]()
     for _ in range(TRIES):
         widths = choose(plan.worths, costs, full - saved * whole_ms)
         if widths in tried:
             break
         arch, made = plan.cut(widths)
-        before_ms, after_ms = measured(network, [made], context.data, context.measure)
+        before_ms, after_ms = measured(network, [made], context.data, context.measure, context.formats)
         found = after_ms / before_ms
         tried[widths] = found, arch, made
         if share * (1 - CLOSE) <= found <= share * (1 + LEAST):
@@ -74,6 +74,7 @@ def measured_costs(plan: Plan, measure: MeasureFiles, context: Context) -> Costs
         measure,
         context.parts_ms,
         lambda done: _tell(context, done),
+        context.formats,
     )
     changing = sorted({part for part, _ in at})
     place = {part: i for i, part in enumerate(changing)}
@@ -84,12 +85,18 @@ def measured_costs(plan: Plan, measure: MeasureFiles, context: Context) -> Costs
     return Costs(tuple(known[whole[part]] for part in changing), stairs)
 
 
-def measured(network: nn.Module, others: Sequence[nn.Module], data: Data, measure: MeasureFiles) -> list[float]:
+def measured(
+    network: nn.Module,
+    others: Sequence[nn.Module],
+    data: Data,
+    measure: MeasureFiles,
+    formats: Sequence[str] = ("onnx",),
+) -> list[float]:
     """Latencies in ms of whole networks, of one session each."""
     normalisation = data.mean, data.std
     with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
         files = [
-            export_for_screening(each, normalisation, data.input_shape, Path(folder) / f"{i}.onnx")
+            export_for_screening(each, normalisation, data.input_shape, Path(folder) / f"{i}.onnx", formats)
             for i, each in enumerate([network, *others])
         ]
         return [found.value for found in measure(files)]

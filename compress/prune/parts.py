@@ -1,6 +1,7 @@
 """What a network is made of, piece by piece, as far as latency is concerned."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -74,7 +75,7 @@ def square(kind: Kind, width: int, kernel: int, size: int) -> Layer:
     return Layer(kind, width, width, (size, size), (kernel, kernel), padding=(kernel // 2, kernel // 2))
 
 
-def write_part(part: Part, folder: Path) -> Path:
+def write_part(part: Part, folder: Path, formats: Sequence[str] = ("onnx",)) -> Path:
     """The part as a file; equal parts give equal bytes, so that a measurement is found again by them.
 
     Raises: ExportError. Cost: 0.05-0.2 s.
@@ -82,4 +83,4 @@ def write_part(part: Part, folder: Path) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(zlib.crc32(repr(part).encode()))
         built = part.build()
-    return export_part(built, part.input_shape, folder / f"{zlib.crc32(repr(part).encode()):08x}.onnx")
+    return export_part(built, part.input_shape, folder / f"{zlib.crc32(repr(part).encode()):08x}.onnx", formats)

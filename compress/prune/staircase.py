@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compress.devices import Device
+from compress.export.formats import copy_all
 from compress.measurement import Measurement
 from compress.prune.parts import Part, write_part
 
@@ -52,11 +53,15 @@ def widths_up_to(units: int, most: int = MOST) -> tuple[int, ...]:
 
 
 def staircase(
-    at: Callable[[int], Part], widths: Sequence[int], measure: MeasureFiles, known: dict[Part, float] | None = None
+    at: Callable[[int], Part],
+    widths: Sequence[int],
+    measure: MeasureFiles,
+    known: dict[Part, float] | None = None,
+    formats: Sequence[str] = ("onnx",),
 ) -> Staircase:
-    """The staircase of one part, `at(width)`, over these widths. known: see `measure_parts`."""
+    """The staircase of one part, `at(width)`, over these widths. known, formats: see `measure_parts`."""
     parts = {width: at(width) for width in sorted(set(widths))}
-    found = measure_parts(parts.values(), measure, {} if known is None else known)
+    found = measure_parts(parts.values(), measure, {} if known is None else known, formats=formats)
     return Staircase(tuple(parts), tuple(found[part] for part in parts.values()))
 
 
@@ -65,17 +70,19 @@ def measure_parts(
     measure: MeasureFiles,
     known: dict[Part, float],
     before_batch: Callable[[float], None] = lambda share: None,
+    formats: Sequence[str] = ("onnx",),
 ) -> Mapping[Part, float]:
     """Latencies in ms of parts; those in `known` are not measured again, what is measured is added to it.
 
-    before_batch(share done): may raise to stop. Raises: ExportError, DeviceError. Cost: 0.1-0.3 s a part.
+    before_batch(share done): may raise to stop. formats: that the device's engines read.
+    Raises: ExportError, DeviceError. Cost: 0.1-0.3 s a part.
     """
     left = [part for part in dict.fromkeys(parts) if part not in known]
     for start in range(0, len(left), BATCH):
         before_batch(start / len(left))
         batch = left[start : start + BATCH]
         with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-            found = measure([write_part(part, Path(folder)) for part in batch])
+            found = measure([write_part(part, Path(folder), formats) for part in batch])
         known.update((part, measurement.value) for part, measurement in zip(batch, found, strict=True))
     return known
 
@@ -90,7 +97,7 @@ def beside_first(device: Device, name: str, folder: Path) -> MeasureFiles:
     def measure(files: Sequence[Path]) -> Sequence[Measurement]:
         nonlocal reference_ms
         if not reference_ms:
-            reference.write_bytes(files[0].read_bytes())
+            copy_all(files[0], reference)
             reference_ms = device.measure([reference], reference, name)[0].value
         return [scaled(found, reference_ms) for found in device.measure(files, reference, name)]
 

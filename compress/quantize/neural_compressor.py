@@ -49,6 +49,15 @@ class NeuralCompressor:
             raise StepError("neural-compressor starts from a float32 network: write it in place of quantize.")
         return replace(variant, precision="int8", quantization=self)
 
+    @property
+    def scheme(self) -> str:
+        """As `Quantization` asks for."""
+        return "static"
+
+    def calibration(self, context: Context) -> np.ndarray:
+        """As `Quantization` asks for."""
+        return context.calibration(self.images)
+
     def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
         """The int8 file, as `Quantization` asks for. Raises: QuantizeError, ExportError."""
         from compress.export.normalised import exportable

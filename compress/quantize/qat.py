@@ -69,6 +69,15 @@ class Qat:
         trained = graph.state_dict()
         network.load_state_dict({name: trained[name] for name in network.state_dict()})
 
+    @property
+    def scheme(self) -> str:
+        """As `Quantization` asks for."""
+        return "static"
+
+    def calibration(self, context: Context) -> np.ndarray:
+        """As `Quantization` asks for."""
+        return context.calibration(self.images)
+
     def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
         """The int8 file of the trained network, as `Quantization` asks for. Raises: QuantizeError, ExportError."""
         return pt2e.write_simulated(self.simulated(network, context), context.data.input_shape, path)

@@ -47,6 +47,15 @@ class Quantize:
             raise StepError("this variant is int8 already: write quantize once in `compress.steps`.")
         return replace(variant, precision="int8", quantization=self)
 
+    @property
+    def scheme(self) -> str:
+        """As `Quantization` asks for."""
+        return {"int8-static": "static", "int8-dynamic": "dynamic"}.get(self.kind, "")
+
+    def calibration(self, context: Context) -> np.ndarray:
+        """As `Quantization` asks for."""
+        return context.calibration(self.images)
+
     def write(self, network: nn.Module, float_path: Path, context: Context, path: Path) -> Path:
         """The int8 file of the exported float file, as `Quantization` asks for. Raises: QuantizeError."""
         return QUANTIZERS.get(self.kind)(float_path, context, path, self)

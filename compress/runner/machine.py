@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 
+GPUS = "/proc/driver/nvidia/gpus"
 FIELDS = {"vendor_id": "cpu_vendor", "model name": "cpu", "cpu family": "cpu_family", "model": "cpu_model",
           "stepping": "cpu_stepping", "microcode": "cpu_microcode", "cache size": "cpu_cache"}  # fmt: skip
 
@@ -28,7 +29,18 @@ def machine() -> dict[str, str]:
     governor = text_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
     if governor:
         about["governor"] = governor
+    names = sorted({_gpu(text_of(os.path.join(GPUS, each, "information"))) for each in _listed(GPUS)} - {""})
+    if names:
+        about["gpu"] = f"{', '.join(names)}, {text_of('/proc/driver/nvidia/version').partition(chr(10))[0]}"
     return about
+
+
+def _gpu(text: str) -> str:
+    return cpuinfo(text).get("Model", "")
+
+
+def _listed(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def cpuinfo(text: str) -> dict[str, str]:

@@ -58,13 +58,14 @@ def aa(
 
     from search.errors import NotFound
     from search.latency import noise
+    from search.latency.sample_network import sample_model
     from search.watch import Watch
 
     if model is not None and not model.is_file():
         raise NotFound(f"no file {model}.")
     watch = Watch()
     with tempfile.TemporaryDirectory(prefix="lathe-") as folder, noise.busy_processes(load):
-        path = model or noise.sample_model(Path(folder) / "sample.onnx")
+        path = model or sample_model(Path(folder) / "sample.onnx")
         with watch.stage("Measuring", repeats):
             found = noise.noise_of(path, sessions, repeats, watch.advance)
     met = found[0].sd <= noise.TARGET

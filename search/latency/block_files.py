@@ -24,23 +24,32 @@ def copies_of(placed: Placement) -> int:
     return COPIES if isinstance(placed.piece, Placed) else 1
 
 
-def block_files(placed: Placement, precisions: Sequence[str], stem: Path) -> dict[str, Path]:
-    """{precision: file} of a piece, `copies_of` times behind each other. Cost: 0.1-0.3 s each."""
+def block_files(
+    placed: Placement, precisions: Sequence[str], stem: Path, formats: Sequence[str] = ("onnx",)
+) -> dict[str, Path]:
+    """{precision: file} of a piece, `copies_of` times behind each other. formats: that the device's engines read.
+
+    Cost: 0.1-0.3 s each, and of other formats than ONNX 3 s and more.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = nn.Sequential(*(placed.build() for _ in range(copies_of(placed)))).eval()
-        plain = export_part(wake_up(network), placed.input_shape, stem.with_suffix(".float.onnx"))
+        plain = export_part(wake_up(network), placed.input_shape, stem.with_suffix(".float.onnx"), formats)
     return _quantized(plain, placed.input_shape, precisions, stem)
 
 
 def network_files(
-    arch: Architecture, normalisation: Normalisation, precisions: Sequence[str], stem: Path
+    arch: Architecture,
+    normalisation: Normalisation,
+    precisions: Sequence[str],
+    stem: Path,
+    formats: Sequence[str] = ("onnx",),
 ) -> dict[str, Path]:
     """{precision: file} of a whole network with random weights. Cost: 0.5 s each."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = wake_up(build(arch).eval())
-    plain = export_for_screening(network, normalisation, arch.input_shape, stem.with_suffix(".float.onnx"))
+    plain = export_for_screening(network, normalisation, arch.input_shape, stem.with_suffix(".float.onnx"), formats)
     return _quantized(plain, arch.input_shape, precisions, stem)
 
 

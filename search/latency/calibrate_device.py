@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from compress.devices import Device
+from compress.devices import Device, formats_of
 from compress.measurement import Measurement
 from search.latency.block_files import FLOAT, block_files, copies_of, network_files
 from search.latency.block_table import fit_blocks
 from search.latency.known_blocks import BLOCK_METRICS, MARK, NETWORK_METRICS, known_blocks, known_networks
 from search.latency.measuring import anchor_ms, anchored, export_reference
-from search.latency.noise import sample_model
+from search.latency.sample_network import sample_model
 from search.state.ledger import Ledger
 from search.study import architecture_record
 from search.watch import Watch
@@ -112,7 +112,7 @@ def _measure_all(
     place: Place, blocks: Sequence[Placement], archs: Sequence[Architecture], folder: Path, watch: Watch
 ) -> None:
     """Blocks, then networks; once the engine is warm, the first step of each says how long the rest will take."""
-    for reference in (_beside_blocks(folder), _beside_networks(place, folder)):
+    for reference in (_beside_blocks(place, folder), _beside_networks(place, folder)):
         watch.check()
         anchor_ms(place.device, place.name, reference, place.ledger)  # also loads what the engine loads late
     groups = [blocks[i : i + TOGETHER] for i in range(0, len(blocks), TOGETHER)]
@@ -140,7 +140,7 @@ def _timed(step: Callable[[], None], watch: Watch) -> float:
 
 
 def _measure_blocks(place: Place, group: Sequence[Placement], folder: Path) -> None:
-    reference = _beside_blocks(folder)
+    reference = _beside_blocks(place, folder)
     anchor = anchor_ms(place.device, place.name, reference, place.ledger)
     told = [
         _as(anchored(m, anchor), BLOCK_METRICS[precision], block=placed.key, copies=copies_of(placed))
@@ -156,7 +156,7 @@ def measure_blocks(
     files = [
         (placed, precision, file)
         for i, placed in enumerate(group)
-        for precision, file in block_files(placed, precisions, folder / f"block{i}").items()
+        for precision, file in block_files(placed, precisions, folder / f"block{i}", formats_of(device)).items()
     ]
     found = device.measure([file for _, _, file in files], reference, name)
     return [(placed, precision, m) for (placed, precision, _), m in zip(files, found, strict=True)]
@@ -165,7 +165,8 @@ def measure_blocks(
 def _measure_network(place: Place, arch: Architecture, folder: Path) -> None:
     reference = _beside_networks(place, folder)
     anchor = anchor_ms(place.device, place.name, reference, place.ledger)
-    files = network_files(arch, (place.data.mean, place.data.std), place.precisions, folder / "network")
+    normalisation, formats = (place.data.mean, place.data.std), formats_of(place.device)
+    files = network_files(arch, normalisation, place.precisions, folder / "network", formats)
     found = place.device.measure(list(files.values()), reference, place.name)
     row = architecture_record(arch)
     place.ledger.add_architecture(row.id, row.json, row.params, row.macs, row.peak_bytes)
@@ -173,16 +174,16 @@ def _measure_network(place: Place, arch: Architecture, folder: Path) -> None:
     place.ledger.record_measurements(None, arch.id, None, told)
 
 
-def _beside_blocks(folder: Path) -> Path:
+def _beside_blocks(place: Place, folder: Path) -> Path:
     """The same network in every space, so that blocks measured for different spaces compare."""
     path = folder / "beside_blocks.onnx"
-    return path if path.exists() else sample_model(path)
+    return path if path.exists() else sample_model(path, formats_of(place.device))
 
 
 def _beside_networks(place: Place, folder: Path) -> Path:
     """What a study of this space measures beside, so that it can use the milliseconds."""
     path = folder / "beside_networks.onnx"
-    return path if path.exists() else export_reference(place.space, place.data, path)
+    return path if path.exists() else export_reference(place.space, place.data, path, formats_of(place.device))
 
 
 def _as(found: Measurement, metric: str, **details: int | str) -> Measurement:

@@ -104,27 +104,3 @@ def busy_processes(count: int) -> Iterator[None]:
             process.kill()
         for process in running:
             process.wait()
-
-
-def sample_model(path: Path) -> Path:
-    """A residual network of 8 convolutions for images of 32 x 32, about 0.5 ms on a desktop; random weights."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    generator, nodes, weights, x = np.random.default_rng(0), [], [], "input"
-    for i in range(9):
-        given, stride = (3, 2) if i == 0 else (48, 1)
-        values = generator.normal(0, 0.05, (48, given, 3, 3)).astype("float32")
-        weights.append(numpy_helper.from_array(values, f"w{i}"))
-        nodes.append(helper.make_node("Conv", [x, f"w{i}"], [f"c{i}"], pads=[1] * 4, strides=[stride] * 2))
-        nodes.append(helper.make_node("Relu", [f"c{i}"], [f"r{i}"]))
-        x = f"r{i}"
-        if i and i % 2 == 0:
-            nodes.append(helper.make_node("Add", [x, f"r{i - 2}"], [f"a{i}"]))
-            x = f"a{i}"
-    nodes.append(helper.make_node("GlobalAveragePool", [x], ["output"]))
-    given = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 32, 32])
-    made = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 48, 1, 1])
-    graph = helper.make_graph(nodes, "sample", [given], [made], weights)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
-    return path

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compress.devices import Device, Tells, digest
+from compress.devices import Device, Tells, digest, formats_of
 from compress.devices.sessions import measure_sessions
 from compress.measurement import Measurement
-from search.latency.noise import sample_model
+from search.latency.sample_network import sample_model
 
 SESSIONS = 3
 ASK_AGAIN_S = 1.0
@@ -55,7 +55,7 @@ def probe(
         time.sleep(ASK_AGAIN_S)
         about = _about(device)
     with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-        path = sample_model(Path(folder) / "sample.onnx")
+        path = sample_model(Path(folder) / "sample.onnx", formats_of(device))
         (found,) = measure_sessions(device, [path], path, name, SESSIONS, after_each=step)
     return Probe(spec, answer.fingerprint, answer.reached_s, about, found)
 

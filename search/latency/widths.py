@@ -2,11 +2,11 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compress.devices import Device
+from compress.devices import Device, formats_of
 from compress.devices import DeviceError as Unmeasurable
 from compress.export import ExportError
 from compress.prune.parts import Kind, Part, square
@@ -34,14 +34,16 @@ def widths_of_layer(kind: Kind, kernel: int, size: int, upto: int, device: Devic
     widths = tuple(range(step, upto + 1, step)) if step else widths_up_to(upto, MOST)
     what = "linear" if kind == "linear" else f"{kind} {kernel} x {kernel} at {size} x {size}"
     with _measuring(device, name) as measure:
-        return Found(what, staircase(lambda width: square(kind, width, kernel, size), widths, measure))
+        formats = formats_of(device)
+        return Found(what, staircase(lambda w: square(kind, w, kernel, size), widths, measure, formats=formats))
 
 
 def widths_of_space(space: SearchSpace, device: Device, name: str) -> list[Found]:
     """For each stage, one block of every kind it may hold, together, at every eighth width up to half as wide again as
     the widest it may be. Raises: DeviceError. Cost: 0.1-0.5 s for each kind at each width."""
     with _measuring(device, name) as measure:
-        return [_of_stage(i, stage, size, space.dims, measure) for i, stage, size in _sized(space)]
+        formats = formats_of(device)
+        return [_of_stage(i, stage, size, space.dims, measure, formats) for i, stage, size in _sized(space)]
 
 
 @contextlib.contextmanager
@@ -60,7 +62,9 @@ def _sized(space: SearchSpace) -> Iterator[tuple[int, StageSpace, tuple[int, ...
         yield i, stage, size
 
 
-def _of_stage(index: int, stage: StageSpace, size: tuple[int, ...], dims: int, measure: MeasureFiles) -> Found:
+def _of_stage(
+    index: int, stage: StageSpace, size: tuple[int, ...], dims: int, measure: MeasureFiles, formats: Sequence[str]
+) -> Found:
     blocks: list[Block] = [
         BLOCKS.get(choice.kind)(**{name: options[0] for name, options in choice.fields}) for choice in stage.blocks
     ]
@@ -68,7 +72,7 @@ def _of_stage(index: int, stage: StageSpace, size: tuple[int, ...], dims: int, m
     parts: dict[int, list[Part]] = {
         width: [Placement(Placed(block, width, dims), (width, *size)) for block in blocks] for width in widths
     }
-    found = measure_parts([part for row in parts.values() for part in row], measure, {})
+    found = measure_parts([part for row in parts.values() for part in row], measure, {}, formats=formats)
     kinds = ", ".join(choice.kind for choice in stage.blocks)
     totals = tuple(sum(found[part] for part in row) for row in parts.values())
     return Found(f"stage {index}: {kinds} at {size[0]} x {size[1]}", Staircase(tuple(widths), totals))

@@ -40,6 +40,8 @@ def _file(report: FileReport, first: FileReport) -> list[str]:
             lines.append(f"  energy    {resource.value:.3g} mJ a call, {float(resource.details['watts']):.3g} W in all")
     if "fused_share" in details:
         lines.append(f"  int8      {100 * float(details['fused_share']):.0f} % of the arithmetic is run in int8")
+    if "delegated_share" in details:
+        lines.append(f"  delegated {100 * float(details['delegated_share']):.0f} % of the operators, to XNNPACK")
     if "notes" in details:
         lines.append(f"  note      {details['notes']}")
     return lines

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from search.choosing import siblings
+from compress.export.formats import beside
+from search.choosing import file_that_ran, siblings
 from search.errors import LatheError, NotFound
 from search.shipping.bundle import write_bundle
 from search.shipping.formats import write_formats
@@ -83,6 +84,11 @@ def _write_models(
         target = folder / file_name(study.name, variant)
         shutil.copyfile(ledger.store.path(variant.model), target)
         card["files"][target.name] = card_of(variant)
+        ran, name = file_that_ran(variant)
+        if ran != variant.model:  # an engine that reads no ONNX: its numbers are of this file
+            own = beside(target, name)
+            shutil.copyfile(ledger.store.path(ran), own)
+            card["files"][target.name] |= {"numbers are of": own.name}
     card |= {
         "task": study.config["task"],
         "input": f"float32 raw {_numbers(facts)}; normalisation is inside the graph",

@@ -1,5 +1,10 @@
 """What comes out: the front measured thoroughly, and the variant that is chosen."""
 
+import tempfile
+from pathlib import Path
+
+from compress.export.formats import beside
+from search.choosing import file_that_ran
 from search.compressing import Job
 from search.latency.measuring import SHIPPED, measure_file
 from search.latency.reach import when_reachable
@@ -29,9 +34,22 @@ def measure_front(job: Job, tree: Tree) -> None:
 
 def _measure(job: Job, variant: VariantRecord) -> None:
     assert variant.model is not None
-    path, device = job.ledger.store.path(variant.model), job.config.device
-    found = when_reachable(job, device, lambda: measure_file(path, device, job, SHIPPED))
+    device = job.config.device
+    with tempfile.TemporaryDirectory(dir=job.folder) as folder:
+        path = _laid_out(job, variant, Path(folder))
+        found = when_reachable(job, device, lambda: measure_file(path, device, job, SHIPPED))
     job.ledger.record_measurements(job.id, variant.architecture_id, variant.id, [found])
+
+
+def _laid_out(job: Job, variant: VariantRecord, folder: Path) -> Path:
+    """The stored model with what its engine ran beside it, under the names that a device knows them by."""
+    assert variant.model is not None
+    store, path = job.ledger.store, folder / "model.onnx"
+    path.symlink_to(store.path(variant.model))
+    ran, name = file_that_ran(variant)
+    if ran != variant.model:
+        beside(path, name).symlink_to(store.path(ran))
+    return path
 
 
 def choose(job: Job, tree: Tree) -> VariantRecord | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from compress.devices.adb import Adb
 from compress.devices.ssh import Ssh
 from compress.runner.engines import ENGINES, installed
 
+QUICK = {"torch": {"mode": "eager"}, "auto": {"engines": "onnxruntime, openvino"}}  # of the slow, tests have their own
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 FAKE_ADB = """#!{python}
 # Stands for adb: a "device" is a folder of this machine, and it is gone when the file `unplugged` is there.
@@ -141,4 +143,5 @@ def device_of_kind(kind: str, folders: pytest.TempPathFactory) -> Iterator[Devic
     elif kind in set(ENGINES) - set(installed()):
         pytest.skip(f"the engine {kind} is not installed: pip install 'lathe[{kind}]'")
     else:
-        yield DEVICES.get(kind)()
+        make: Any = DEVICES.get(kind)
+        yield make(**QUICK.get(kind, {}))

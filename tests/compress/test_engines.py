@@ -16,12 +16,14 @@ from compress.devices.onnxruntime import OnnxRuntime
 from compress.devices.openvino import OpenVino
 from compress.devices.sessions import pooled
 from compress.devices.ssh import Ssh
+from compress.devices.torch import Torch
 from compress.measurement import Measurement
 from compress.runner.engines import installed
 from compress.runner.engines.openvino import PRECISIONS, settings
 
 needs_openvino = pytest.mark.skipif("openvino" not in installed(), reason="the extra `openvino` is not installed")
-AUTO, OPENVINO = Auto(rounds=10, calls=3), OpenVino(rounds=10, calls=3)
+BOTH = "onnxruntime, openvino"
+AUTO, OPENVINO = Auto(engines=BOTH, rounds=10, calls=3), OpenVino(rounds=10, calls=3)
 
 
 def timed(folder: Path, **scales: float) -> dict[str, Measurement]:
@@ -69,9 +71,9 @@ def test_auto_measures_each_file_in_its_fastest_engine_beside_one_reference(onnx
         engine = m.details["engine"]
         (other,) = {"onnxruntime", "openvino"} - {engine}
         assert float(m.details[f"times_{other}"]) > 0.9
-        assert m.fingerprint == fingerprint_of(Auto()) != fingerprint_of(OnnxRuntime())
+        assert m.fingerprint == fingerprint_of(AUTO) != fingerprint_of(OnnxRuntime())
     (memory, *_) = AUTO.resources(files[0], "here")
-    assert memory.value > 0 and memory.fingerprint == fingerprint_of(Auto())
+    assert memory.value > 0 and memory.fingerprint == fingerprint_of(AUTO)
 
 
 @needs_openvino
@@ -132,6 +134,9 @@ def test_the_fingerprint_of_onnxruntime_did_not_change_with_the_other_engines() 
     [
         lambda: OpenVino(precision="int4"),
         lambda: Auto(threads=0),
+        lambda: Auto(engines="onnxruntime, tensorrt"),
+        lambda: Torch(mode="jit"),
+        lambda: OnnxRuntime(processor="tpu"),
         lambda: Ssh(host="a", engine="tensorrt"),
         lambda: Ssh(host="a", precision="x"),
     ],

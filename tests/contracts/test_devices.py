@@ -6,23 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from compress.devices import DEVICES, Device, fingerprint_of
+from compress.devices import DEVICES, Device, fingerprint_of, formats_of
 from compress.devices.faster import compare
 from compress.export.screening import export_for_screening
 from tests.compress.loopback import device_of_kind
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, depthwise, plain
 
+SLOW = {"executorch"}  # whose files take long to write
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("files")
+
+@pytest.fixture
+def files(device: Device, tmp_path: Path) -> list[Path]:
+    networks = [plain(), depthwise(), plain(width=64, depth=4)]
+    formats = formats_of(device)
     return [
-        export_for_screening(network, NORMALISATION, INPUT_SHAPE, folder / f"{i}.onnx")
-        for i, network in enumerate([plain(), depthwise(), plain(width=64, depth=4)])
+        export_for_screening(network, NORMALISATION, INPUT_SHAPE, tmp_path / f"{i}.onnx", formats)
+        for i, network in enumerate(networks)
     ]
 
 
-@pytest.fixture(params=DEVICES.names())
+@pytest.fixture(params=[pytest.param(k, marks=pytest.mark.slow) if k in SLOW else k for k in DEVICES.names()])
 def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     """Every registered kind; what needs a machine at the other end finds this one there."""
     with device_of_kind(request.param, tmp_path_factory) as made:

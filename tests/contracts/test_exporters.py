@@ -1,5 +1,6 @@
 """What every registered exporter promises: the network's answers, the same bytes again, and an unchanged network."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,23 @@ import pytest
 import torch
 from torch import nn
 
-from compress.export import EXPORTERS, ExportError
+from compress.export import EXPORTERS, Exporter, ExportError
 from compress.export.agreement import agreement
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, depthwise, images, torch_logits
 
+EXTRAS = {"openvino": "openvino", "pte": "executorch"}
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "pte" else name for name in EXPORTERS.names()]
 
-@pytest.mark.parametrize("name", EXPORTERS.names())
+
+def exporter_of(name: str) -> Exporter:
+    if name in EXTRAS and find_spec(EXTRAS[name]) is None:
+        pytest.skip("an extra")
+    return EXPORTERS.get(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_file_answers_as_the_network_and_is_the_same_twice(name: str, tmp_path: Path) -> None:
-    if name == "openvino":
-        pytest.importorskip("openvino", reason="an extra")
-    exporter, network, x = EXPORTERS.get(name), depthwise().train(), images(16, seed=5)
+    exporter, network, x = exporter_of(name), depthwise().train(), images(16, seed=5)
     paths = [tmp_path / f"{i}{exporter.suffix}" for i in range(2)]
     for path in paths:
         assert exporter(network, NORMALISATION, INPUT_SHAPE, path) == path
@@ -33,9 +41,7 @@ def test_the_file_answers_as_the_network_and_is_the_same_twice(name: str, tmp_pa
 
 @pytest.mark.parametrize("name", EXPORTERS.names())
 def test_a_file_that_is_none_is_refused_with_its_name(name: str, tmp_path: Path) -> None:
-    if name == "openvino":
-        pytest.importorskip("openvino", reason="an extra")
-    exporter = EXPORTERS.get(name)
+    exporter = exporter_of(name)
     broken = tmp_path / f"broken{exporter.suffix}"
     broken.write_bytes(b"not a model")
     with pytest.raises(ExportError, match="broken.*[Ee]xport"):

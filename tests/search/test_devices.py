@@ -15,8 +15,8 @@ from search.config.devices import saved_device
 from search.config.saved import save_device, saved_file, saved_names
 from search.config.study import config_of, read_config
 from search.errors import ConfigError
-from search.latency.noise import sample_model
 from search.latency.reached import reached
+from search.latency.sample_network import sample_model
 from tests.compress.loopback import Sshd, running_sshd
 from tests.search.command_line import Call, is_one_message
 from tests.search.finished_study import TINY, Finished

@@ -1,6 +1,7 @@
 """What runs a file: one module an engine, imported when it is asked for, because a machine may have only one of them.
 
-Every module has INSTALL, `version()`, `load()`, `options_text(options)` and `open_file(path, options)`; see `Engine`.
+Every module has INSTALL, READS, `version()`, `load()`, `options_text(options)` and `open_file(path, options)`: see
+`Engine`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-ENGINES = ("onnxruntime", "openvino")  # the first is the one that others must beat
+ENGINES = ("onnxruntime", "openvino", "executorch", "torch")  # the first is the one that others must beat
 
 Call = Callable[[], object]
-Options = Mapping[str, Any]  # threads: how many; and what an engine knows beside
+Options = Mapping[str, Any]  # threads: how many; processor: cpu or cuda; and what an engine knows beside
 Shapes = Mapping[str, Sequence[int]]
 
 
@@ -46,6 +47,7 @@ class Engine(Protocol):
     """A module of this folder."""
 
     INSTALL: str  # what `pip install` brings it
+    READS: str  # the suffix of the files that it runs
 
     def version(self) -> str:
         """Of the package; "" where it is not installed. Imports nothing."""
@@ -74,6 +76,11 @@ def engine(name: str) -> Engine:
 def installed() -> dict[str, str]:
     """{engine: version} of those that are here, in the order of ENGINES."""
     return {name: version for name in ENGINES if (version := engine(name).version())}
+
+
+def on_cuda(options: Options) -> bool:
+    """Whether a CUDA device is asked for."""
+    return options.get("processor", "cpu") == "cuda"
 
 
 def version_of(*packages: str) -> str:

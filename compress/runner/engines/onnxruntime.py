@@ -1,4 +1,4 @@
-"""ONNX Runtime on the processor."""
+"""ONNX Runtime on the processor, or on a CUDA device through its provider for that."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compress.runner.engines import Call, Input, Opened, Options, Unrunnable, first_line, version_of
+from compress.runner.engines import Call, Input, Opened, Options, Unrunnable, first_line, on_cuda, version_of
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 INSTALL = "onnxruntime"
+READS = ".onnx"
 IDENTITY = bytes.fromhex(  # the smallest ONNX file: y = x of one number; opening it loads what the engine loads late
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a00100d"
 )
@@ -34,7 +36,8 @@ def load() -> None:
 
 
 def options_text(options: Options) -> str:
-    return f"threads={options.get('threads', 1)} sequential all-optimisations no-spinning bound-io batch=1"
+    cuda = " provider=cuda" if on_cuda(options) else ""
+    return f"threads={options.get('threads', 1)} sequential all-optimisations no-spinning bound-io batch=1{cuda}"
 
 
 def session_options(threads: int = 1) -> ort.SessionOptions:
@@ -55,19 +58,26 @@ def open_file(path: str, options: Options) -> Opened:
     """Inputs and outputs are bound once: 5-15 us less a call."""
     import onnxruntime as ort
 
-    threads = int(options.get("threads", 1))
+    threads, cuda = int(options.get("threads", 1)), on_cuda(options)
+    if cuda and CUDA not in ort.get_available_providers():
+        raise Unrunnable("this ONNX Runtime has no CUDA provider: pip install onnxruntime-gpu in place of onnxruntime.")
     try:
-        session = ort.InferenceSession(path, session_options(threads), providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(path, session_options(threads), providers=[CUDA, CPU] if cuda else [CPU])
     except Exception as error:  # onnxruntime's exceptions have no common ancestor but Exception
         said = f"ONNX Runtime cannot open {os.path.basename(path)}: {first_line(error)}"
         raise Unrunnable(f"{said} Export the network again.") from error
+    if cuda and session.get_providers()[0] != CUDA:  # where the device does not start it goes on without a word
+        raise Unrunnable("ONNX Runtime found no CUDA device that it can use. Measure with `processor: cpu`.")
+    where = "cuda" if cuda else "cpu"
 
     def bind(values: Mapping[str, np.ndarray]) -> Call:
         binding = session.io_binding()
         for name, value in values.items():
-            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value))
+            binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(value, where, 0))
         for made in session.get_outputs():
-            binding.bind_output(made.name, "cpu")
+            binding.bind_output(made.name, where)
+        if cuda:
+            return lambda: (session.run_with_iobinding(binding), binding.synchronize_outputs())
         return lambda: session.run_with_iobinding(binding)
 
     return Opened(tuple(Input(i.name, tuple(i.shape), _kind(i.type)) for i in session.get_inputs()), bind)

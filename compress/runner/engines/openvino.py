@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import openvino
 
 INSTALL = "openvino"
+READS = ".onnx"
 PRECISIONS = ("f32", "bf16", "f16")
 
 

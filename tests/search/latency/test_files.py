@@ -12,7 +12,8 @@ from compress.runner.feeding import ready_call
 from search.cli import app
 from search.errors import LatheError
 from search.latency.files import Effort, fitted
-from search.latency.noise import busy_processes, sample_model
+from search.latency.noise import busy_processes
+from search.latency.sample_network import sample_model
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, plain
 
 
