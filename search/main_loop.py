@@ -1,5 +1,7 @@
 """The main loop: a space, a supernet, a search, a measured front, and the files to ship."""
 
+from collections.abc import Sequence
+
 from compress.memory import keep_freed_memory
 from search import choosing, fronts
 from search.baselines import random_baseline
@@ -9,9 +11,10 @@ from search.errors import Infeasible, TooManyFailures
 from search.fronts import measured_front, spread
 from search.latency.measuring import SCREENING, SHIPPING
 from search.narrowing import keeps_feasible, record_cuts, record_preferred
-from search.screen import screen
+from search.screen import Worth, by_shared_weights, by_table, screen
 from search.stages import stage, state_on_leaving
 from search.state.ledger import Ledger
+from search.state.records import TrialRecord
 from search.study import Study, open_study, proposer_of
 from search.supernet import ranks
 from search.supernet.checkpoint import load_weights
@@ -33,46 +36,66 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
     with state_on_leaving(study), study.watch.interruptible():
         if study.record.state == "done":
             return study
-        with stage(study, "supernet"):
-            supernet = trained_supernet(study)
+        supernet = None
+        if study.data.scores is None:
+            with stage(study, "supernet"):
+                supernet = trained_supernet(study)
+        worth = worth_of(study, supernet)
         with stage(study, "search", config.search.trials):
-            try_networks(study, supernet)
+            try_networks(study, worth)
         with stage(study, "baseline", config.search.trials):
-            random_baseline(study, supernet)
+            random_baseline(study, worth)
         left = max(2, config.search.exports - study.exports)
         with stage(study, "front", left):
             front = measured_front(study, "search", SHIPPING, left - left // 3)  # nothing enters the front unmeasured
             if not front:
                 raise Infeasible(fronts.nearest_miss(study))
             random_front = measured_front(study, "random", SCREENING, left // 3)
-        with stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
-            teacher = train_teacher(study, supernet)
-            chosen = spread(study, front, config.compress.keep)
-            for trial in chosen:
-                develop_winner(trial, supernet, teacher, study)
-            for trial in spread(study, random_front, 1):
-                develop_winner(trial, supernet, teacher, study, role="baseline")
-            develop_hand_made(study)
-            shipped = ship(study)
-        if shipped is None:
-            raise Infeasible(
-                f"no network that was developed meets every limit. {choosing.nearest_miss(study)} "
-                "Raise the limit, or `search.trials`."
-            )
-        race_twins(study, chosen)
+        if supernet is not None:
+            develop(study, supernet, front, random_front)
         study.ledger.set_state(study.id, "done")
     return study
 
 
-def try_networks(study: Study, supernet: Supernet) -> None:
+def worth_of(study: Study, supernet: Supernet | None) -> Worth:
+    """How the study finds out what a network is worth: by its shared weights, or by the table it has instead."""
+    if study.data.scores is not None:
+        return by_table(study.data.scores, study)
+    assert supernet is not None
+    return by_shared_weights(supernet, study)
+
+
+def try_networks(study: Study, worth: Worth) -> None:
     """Propose, screen and record until the study's trials are used up."""
     while study.has_budget():
         study.watch.check()
         proposal = study.proposer.propose(len(study.of("search")))
-        trial = screen(proposal, supernet, study)
+        trial = screen(proposal, worth, study)
         study.add(trial)  # our rows first, then Optuna's memory
         study.proposer.tell(proposal, trial.values if trial.state == "done" else None)
         _after(study)
+
+
+def develop(
+    study: Study, supernet: Supernet, front: Sequence[TrialRecord], random_front: Sequence[TrialRecord]
+) -> None:
+    """Train, compress and export the best of the front, with the baselines beside them. Raises: Infeasible."""
+    config = study.config
+    with stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
+        teacher = train_teacher(study, supernet)
+        chosen = spread(study, front, config.compress.keep)
+        for trial in chosen:
+            develop_winner(trial, supernet, teacher, study)
+        for trial in spread(study, random_front, 1):
+            develop_winner(trial, supernet, teacher, study, role="baseline")
+        develop_hand_made(study)
+        shipped = ship(study)
+    if shipped is None:
+        raise Infeasible(
+            f"no network that was developed meets every limit. {choosing.nearest_miss(study)} "
+            "Raise the limit, or `search.trials`."
+        )
+    race_twins(study, chosen)
 
 
 def trained_supernet(study: Study) -> Supernet:

@@ -9,6 +9,7 @@ from search.limits import exact_values, excess, feasible_sample
 from spaces.counts import count
 from spaces.network import build
 from spaces.space import sample, size
+from spaces.tasks import Data, Table
 
 SAMPLES = 200
 STEP_S = 1.0  # exporting, evaluating and measuring one network, with the first export that loads the exporter shared
@@ -38,11 +39,10 @@ def check_space(config: StudyConfig) -> str:
     weight_bytes = 1 if any(name == "quantize" for name, _ in config.steps) else 4
     feasible_sample(space, limits, weight_bytes, rng)
     inside = sum(not excess(exact_values(c, weight_bytes), limits) for c in counts)
-    kind = "images" if space.dims == 2 else "series"
     lines = [
         f"study       {config.study}",
-        f"data        {len(data.train.y):,} to train, {len(data.validation.y):,} to validate, "
-        f"{len(data.classes)} classes, {kind} {'x'.join(map(str, data.input_shape))}",
+        f"data        {_held(data)}, {len(data.classes)} classes, "
+        f"{'images' if space.dims == 2 else 'series'} {'x'.join(map(str, data.input_shape))}",
         f"space       {size(space):.2e} architectures",
         f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
         f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",
@@ -53,9 +53,18 @@ def check_space(config: StudyConfig) -> str:
     return "\n".join(lines)
 
 
+def _held(data: Data) -> str:
+    if data.scores is not None:
+        return f"a table of {len(data.scores.known):,} trained networks"
+    return f"{len(data.train.y):,} to train, {len(data.validation.y):,} to validate"
+
+
 def print_plan(config: StudyConfig) -> None:
     """The stages with what each will do, and an estimate of the time from a few timed steps on this machine."""
     print(check_space(config))
+    if isinstance(config.task, Table):
+        print(f"1 search    {config.search.trials} trials with {config.search.sampler}, as many random ones: looked up")
+        return
     supernet_s, trial_s, epoch_s = estimate_seconds(config)
     minutes = config.supernet.minutes
     supernet_s = min(supernet_s, 60 * minutes) if minutes else supernet_s

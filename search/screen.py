@@ -1,5 +1,7 @@
 """What a proposed architecture is worth with the supernet's weights, and what it costs on the device."""
 
+from collections.abc import Callable
+
 import torch
 
 from compress.devices import DeviceOffline
@@ -14,17 +16,21 @@ from search.state.records import Evaluation, TrialRecord
 from search.study import Study, architecture_record
 from search.supernet.shared_weights import Supernet
 from spaces.architecture import Architecture
+from spaces.space import choices
+from spaces.tasks import Scores
+
+Worth = Callable[[Architecture], tuple[Evaluation, ...]]  # how good a network is; ValueError where nobody can say
 
 
-def screen(proposal: Proposal, supernet: Supernet, study: Study, origin: str = "search") -> TrialRecord:
-    """Extract, recalibrate, validate; measure the latency where it may matter, else predict it.
+def screen(proposal: Proposal, worth: Worth, study: Study, origin: str = "search") -> TrialRecord:
+    """Ask what the network is worth; measure the latency where it may matter, else predict it.
 
     What goes wrong with one architecture is a failed trial and not the end of the study.
     """
     arch = proposal.arch
     try:
-        quality = evaluate(extract_calibrated(supernet, arch, study), study.data, study.data.validation)
-        values: dict[str, float] = {"loss": quality.loss, "accuracy": quality.accuracy}
+        found = worth(arch)
+        values = {evaluation.metric: evaluation.value for evaluation in found}
         row = architecture_record(arch)
         values |= {"params": row.params, "macs": row.macs, "peak_bytes": row.peak_bytes}
         kinds: dict[str, Kind] = dict.fromkeys(values, "exact")
@@ -44,8 +50,28 @@ def screen(proposal: Proposal, supernet: Supernet, study: Study, origin: str = "
         {name: kinds[name] for name in names},
         origin=origin,
         architecture=row,
-        evaluations=evaluations(quality, "validation", "supernet"),
+        evaluations=found,
     )
+
+
+def by_shared_weights(supernet: Supernet, study: Study) -> Worth:
+    """What a network does on the validation part with the supernet's weights, recalibrated."""
+
+    def worth(arch: Architecture) -> tuple[Evaluation, ...]:
+        quality = evaluate(extract_calibrated(supernet, arch, study), study.data, study.data.validation)
+        return evaluations(quality, "validation", "supernet")
+
+    return worth
+
+
+def by_table(scores: Scores, study: Study) -> Worth:
+    """What a table says of a network that others trained, without any interval."""
+
+    def worth(arch: Architecture) -> tuple[Evaluation, ...]:
+        accuracy = scores.accuracy(choices(study.space, arch))
+        return (Evaluation("validation", "accuracy", accuracy, accuracy, accuracy, 1, "alone"),)
+
+    return worth
 
 
 def failed(proposal: Proposal, error: Exception, origin: str) -> TrialRecord:

@@ -22,10 +22,12 @@ def for_series(module: nn.Module) -> nn.Module:
 
     Stride, dilation, groups and bias stay. Weights are drawn anew, for the fewer taps, and those that are all zero stay
     zero. Works on meta. Returns the module.
-    Raises: ValueError: for another layer with a kernel (pooling, transposed convolution): it has no form for series.
+    Raises: ValueError: for another layer with a kernel (maximum, transposed convolution): it has no form for series.
     """
     if isinstance(module, nn.Conv2d):
         return middle_row(module)
+    if isinstance(module, nn.AvgPool2d) and not module.count_include_pad:
+        return module  # one row of a padded image has the mean of its neighbours in the row
     if hasattr(module, "kernel_size"):
         raise ValueError(
             f"a {type(module).__name__} has no form for series. Build the block from nn.Conv2d, or use it for images."

@@ -3,13 +3,13 @@
 import itertools
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from spaces.architecture import Architecture, Stage
 from spaces.blocks import BLOCKS, Block
-from spaces.blocks.block import key
+from spaces.blocks.block import key, order_of
 
 Value = int | float | bool | str
 Pick = Callable[[str, tuple[Any, ...]], Any]
@@ -81,24 +81,31 @@ def sample(space: SearchSpace, rng: random.Random) -> Architecture:
 def largest(space: SearchSpace, rng: random.Random) -> Architecture:
     """The largest architecture of a random assignment of kinds: deepest, widest, all that its kinds can have.
 
-    Text fields (activations) have no order and are drawn.
+    Text fields without an order (activations) are drawn.
     """
-    return decide(space, lambda name, options: _extreme(name, options, max, rng))
+    return decide(space, lambda name, options: _extreme(space, name, options, max, rng))
 
 
 def smallest(space: SearchSpace, rng: random.Random) -> Architecture:
     """The smallest architecture of a random assignment of kinds."""
-    return decide(space, lambda name, options: _extreme(name, options, min, rng))
+    return decide(space, lambda name, options: _extreme(space, name, options, min, rng))
 
 
 def _is_kind(name: str) -> bool:
     return ".block" in name and name.count(".") == 1
 
 
-def _extreme(name: str, options: tuple[Any, ...], best: Callable[..., Any], rng: random.Random) -> Any:
-    if _is_kind(name) or isinstance(options[0], str):
+def _extreme(
+    space: SearchSpace, name: str, options: tuple[Any, ...], best: Callable[..., Any], rng: random.Random
+) -> Any:
+    if _is_kind(name):
         return rng.choice(options)
-    return best(options)
+    if not isinstance(options[0], str):
+        return best(options)
+    stage, _, index, field = name.split(".")
+    kind = space.stages[int(stage.removeprefix("stage"))].blocks[int(index)].kind
+    order = order_of(BLOCKS.get(kind), field)
+    return best(options, key=order.index) if order else rng.choice(options)
 
 
 def choices(space: SearchSpace, arch: Architecture) -> dict[str, Any]:
@@ -191,7 +198,7 @@ def largest_blocks(stage: StageSpace) -> list[Block]:
     for choice in stage.blocks:
         make: Any = BLOCKS.get(choice.kind)
         options = dict(choice.fields)
-        top = {field: max(values) for field, values in options.items()}
+        top = {field: _most(make, field, values) for field, values in options.items()}
         for values in itertools.product(*(options.get(f, (getattr(make(), f),)) for f in make.separate)):
             block = make(**top | dict(zip(make.separate, values, strict=True)))
             found[key(block)] = _union(found.get(key(block), block), block)
@@ -199,4 +206,10 @@ def largest_blocks(stage: StageSpace) -> list[Block]:
 
 
 def _union(one: Any, other: Any) -> Any:
-    return replace(one, **{f.name: max(getattr(one, f.name), getattr(other, f.name)) for f in fields(one)})
+    names = [f.name for f in fields(one)]
+    return replace(one, **{n: _most(type(one), n, (getattr(one, n), getattr(other, n))) for n in names})
+
+
+def _most(make: Any, field: str, values: Sequence[Value]) -> Value:
+    order = order_of(make, field)
+    return max(values, key=order.index) if order else max(values)  # type: ignore[arg-type]

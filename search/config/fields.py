@@ -61,7 +61,10 @@ class Reading:
             self.wrong(path, message, hint)
 
     def scalar(self, path: Path, value: Any, kind: type, noun: str) -> Any:
-        """`value` as an int, float, bool or str, strictly (true is no number, 3 is a float too); None if it is not."""
+        """`value` as an int, float, bool, str or dict of texts, strictly (true is no number, 3 is a float too); None if
+        it is not."""
+        if typing.get_origin(kind) is dict:
+            return self._texts(path, value, noun)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if isinstance(value, float) and not math.isfinite(value):
@@ -71,6 +74,11 @@ class Reading:
             return value
         self.wrong(path, f"{noun} must be {NAMES[kind]}, got {shown(value)}")
         return None
+
+    def _texts(self, path: Path, value: Any, noun: str) -> dict[str, str] | None:
+        tree = self.mapping(path, value, noun)
+        read = {name: self.scalar((*path, name), text, str, f"`{name}`") for name, text in (tree or {}).items()}
+        return None if tree is None else read
 
     def instance(self, path: Path, value: Any, make: Callable[..., Any], noun: str, fixed: Sequence[str] = ()) -> Any:
         """An instance of the dataclass `make` from a mapping, or None. Fields in `fixed` are not the user's to set."""
@@ -133,7 +141,7 @@ def suggestion(name: str, known: Sequence[str]) -> str:
 
 
 def field_kinds(make: Any) -> dict[str, type]:
-    """{field: int | float | bool | str} of a dataclass."""
+    """{field: int | float | bool | str | dict[str, str]} of a dataclass."""
     hints = typing.get_type_hints(make)
     kinds: dict[str, type] = {}
     for each in fields(make):

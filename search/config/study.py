@@ -16,11 +16,12 @@ from search.config.saved import saved_names
 from search.config.source import read_source
 from search.config.space import check_series, read_space
 from search.config.supernet import read_supernet
+from search.config.table import check_columns, check_table
 from search.objectives import Objective
 from search.samplers import SAMPLERS
 from search.supernet.training import Sharing
 from spaces.space import SearchSpace, StageSpace
-from spaces.tasks import TASKS, Data, Task
+from spaces.tasks import TASKS, Data, Table, Task
 
 SECTIONS = ("study", "task", "space", "supernet", "search", "objectives", "limits", "devices", "compress", "export")
 COSTS = ("params", "macs", "peak_bytes", "size_bytes")
@@ -97,10 +98,15 @@ class StudyConfig:
     tree: dict[str, Any]
 
     def space(self, data: Data) -> SearchSpace:
-        """The space for this data's examples and classes. Raises: ConfigError: if a block has no form for series."""
+        """The space for this data's examples and classes.
+
+        Raises: ConfigError: if a block has no form for series, or the data is a table of other decisions.
+        """
         space = SearchSpace(data.input_shape, len(data.classes), self.stem_width, self.stem_stride, self.stages)
         if space.dims == 1:
             check_series(space)
+        if data.scores is not None:
+            check_columns(data.scores, space)
         return space
 
 
@@ -135,6 +141,8 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     limits = read_limits(reading, tree.get("limits"), named)
     compress, steps = read_compress(reading, tree.get("compress"))
     export = _read_export(reading, tree.get("export", ["onnx"]))
+    if isinstance(task, Table):
+        check_table(reading, tree)
     if reading.problems:
         raise reading.source.error(tuple(reading.problems))
     if tree.get("devices"):

@@ -55,6 +55,12 @@ def _point_row(point: Point, summary: Summary) -> dict[str, Any]:
     return row | {"front": "yes" if point.on_front else "", "architecture": point.description}
 
 
+def _found_line(point: Point, summary: Summary) -> str:
+    """One network of the front of a study that develops none."""
+    values = ", ".join(f"{o.name} {point.values[o.name].value:.6g}" for o in summary.objectives)
+    return f"found    {values}   {point.description}"
+
+
 def study_text(recorded: Recorded) -> str:
     """What was shipped, the steps of every chain, and how the baselines compare."""
     if "tune" in recorded.study.config:
@@ -68,6 +74,8 @@ def study_text(recorded: Recorded) -> str:
     shipped = [model for model in found if model.is_shipped]
     for model in shipped:
         lines += ["", f"shipped  {model.description}", f"         {_numbers(model)}"]
+    if not found and summary.front:
+        lines += ["", *(_found_line(point, summary) for point in summary.front)]
     for role in ("winner", "baseline"):
         for members in chains(found, role).values():
             lines += ["", members[0].name, *(_step_line(model) for model in members)]

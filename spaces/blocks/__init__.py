@@ -4,6 +4,7 @@ from spaces.blocks.attention import Attention
 from spaces.blocks.block import BLOCKS, Block
 from spaces.blocks.bottleneck_kan import BottleneckKAN
 from spaces.blocks.casvit import CASViT
+from spaces.blocks.cell import Cell
 from spaces.blocks.condconv import CondConv
 from spaces.blocks.convmixer import ConvMixer
 from spaces.blocks.convnext import ConvNeXt
@@ -29,6 +30,7 @@ __all__ = [
     "Block",
     "BottleneckKAN",
     "CASViT",
+    "Cell",
     "CondConv",
     "ConvMixer",
     "ConvNeXt",

@@ -40,12 +40,36 @@ class HasTwin(Protocol):
         ...
 
 
+@runtime_checkable
+class HasSimplest(Protocol):
+    """A block of which several compute the same: it can name the one of fewest layers that does."""
+
+    def simplest(self) -> Any:
+        """It is itself among its own kind."""
+        ...
+
+
+@runtime_checkable
+class HasCounts(Protocol):
+    """A block of so many different kinds that building each one to count it would take minutes."""
+
+    def counts(self, width: int, shape: tuple[int, ...], dims: int) -> tuple[int, int, int]:
+        """(params, macs, peak_bytes) for an input of `shape`, without the batch: what counting its layers finds."""
+        ...
+
+
 BLOCKS: Registry[type[Block]] = Registry("block", "lathe.blocks")
 
 
 def key(block: Block) -> str:
     """The name under which a position stores the block's weights: its kind and the fields that share none."""
     return "_".join([block.kind, *(f"{field}{getattr(block, field)}" for field in block.separate)])
+
+
+def order_of(make: type[Block], field: str) -> tuple[str, ...]:
+    """Values of a text field from the least to the most, where the kind of block lists the field as `ordered`: all that
+    a value has, the later ones have too. Empty for other fields."""
+    return make.allowed[field] if field in getattr(make, "ordered", ()) else ()
 
 
 def check_kernel(kernel: int) -> None:

@@ -1,9 +1,9 @@
 """Images or series with labels, split once by a seed, with the constants that every network of a study shares."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,23 @@ from spaces.registry import Registry
 
 class DataError(ValueError):
     """A data source that cannot be read as examples with labels; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What networks are worth that others trained. names: of the decisions that tell them apart. known: {what they
+    decide, in this order, None where a network has no such decision: accuracy, 0 to 1}."""
+
+    names: tuple[str, ...]
+    known: Mapping[tuple[Any, ...], float]
+
+    def accuracy(self, decided: Mapping[str, Any]) -> float:
+        """Of the network with these decisions. Raises ValueError if the table does not know it."""
+        key = tuple(decided.get(name) for name in self.names)
+        if key not in self.known:
+            named = ", ".join(f"{name} = {value}" for name, value in zip(self.names, key, strict=True))
+            raise ValueError(f"the table has no network with {named}.")
+        return self.known[key]
 
 
 class Split(NamedTuple):
@@ -31,7 +48,7 @@ class Data:
     files carry them. digest: sha256 of every split's bytes and of the class names. crop_pixels, flip, noise: what
     training varies (random shift by up to so many pixels or time steps, random mirror image; and for series noise of
     that part of a channel's std). white: the raw value of a full pixel (black is 0). licence: of the examples, ""
-    where the source does not say.
+    where the source does not say. scores: what is known of networks beforehand; then there are no examples.
     """
 
     train: Split
@@ -46,6 +63,7 @@ class Data:
     white: float = 255.0
     licence: str = ""
     noise: float = 0.0
+    scores: Scores | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

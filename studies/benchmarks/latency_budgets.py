@@ -27,7 +27,7 @@ from search.config.study import StudyConfig, read_config  # noqa: E402
 from search.fronts import is_within_limits, measured_front, nearest_miss  # noqa: E402
 from search.latency import measuring  # noqa: E402
 from search.main_loop import trained_supernet, try_networks  # noqa: E402
-from search.screen import extract_calibrated  # noqa: E402
+from search.screen import by_shared_weights, extract_calibrated  # noqa: E402
 from search.state.ledger import Ledger  # noqa: E402
 from search.state.records import TrialRecord  # noqa: E402
 from search.study import Study, open_study  # noqa: E402
@@ -66,7 +66,7 @@ def limits_of(study: Study, count: int) -> np.ndarray:
 
 def shipped_under(limit: float, study: Study, supernet: Supernet, nearest: bool) -> Shipped | None:
     """Search, measure the front, ship; None where nothing keeps the limit, and the study says why."""
-    try_networks(study, supernet)
+    try_networks(study, by_shared_weights(supernet, study))
     front = measured_front(study, "search", measuring.SHIPPING, max(2, study.config.search.exports - study.exports))
     if not front:
         print(f"| {limit:.4f} | nothing: {nearest_miss(study)} |", flush=True)

@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from search.config.study import read_config  # noqa: E402  (numpy reads the variable)
 from search.latency import measuring  # noqa: E402
 from search.main_loop import try_networks  # noqa: E402
-from search.screen import extract_calibrated  # noqa: E402
+from search.screen import by_shared_weights, extract_calibrated  # noqa: E402
 from search.state.ledger import Ledger  # noqa: E402
 from search.study import Study, open_study  # noqa: E402
 from search.supernet.shared_weights import build_supernet  # noqa: E402
@@ -85,7 +85,7 @@ def stage(study: Study) -> None:
     extract_calibrated(supernet, study.proposer.random_architecture(0), study)  # loads what is loaded late
     seconds = list[Seconds]()
     with timed(seconds):
-        try_networks(study, supernet)
+        try_networks(study, by_shared_weights(supernet, study))
     tried, ((wall, busy),) = len(study.of("search")), seconds
     told = f"{wall:.0f} s by the clock, {busy:.0f} s of the processor"
     print(f"\n{tried} networks screened, {study.exports} of them measured: {told}")

@@ -80,7 +80,8 @@ def test_a_short_training_learns(trained: Trained, pruned: nn.Module) -> None:
 def test_reordering_by_importance_leaves_the_output_unchanged(trained: Trained) -> None:
     before = dict(trained.network.state_dict())
     moved = [name for name, tensor in trained.ordered.items() if not torch.equal(tensor, before[name])]
-    assert len(moved) > len(before) // 5, "nothing to see: almost everything was in order"
+    has_own = any(dimension.block >= 0 for dimension in dimensions(trained.arch))  # else it is a few groups of channels
+    assert len(moved) > (len(before) // 5 if has_own else 0), "nothing to see: almost everything was in order"
     x = trained.data.validation.x
     expected = answers(trained.network, trained.data, x)
     reordered = answers(extract(trained.ordered, trained.arch), trained.data, x)
