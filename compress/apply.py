@@ -17,7 +17,7 @@ from compress.export.onnx import trace
 from compress.export.pte import DELEGATED, delegation, describe_delegation
 from compress.export.pte import answers as answers_of_program
 from compress.export.refill import refilled
-from compress.export.session import describe_fusion, graph_report, logits
+from compress.export.session import describe_fusion
 from compress.export.tidy import write_tidy
 from compress.measurement import Measurement
 from compress.onnx_file import OnnxFile, normalised_file
@@ -25,6 +25,7 @@ from compress.other_formats import expected_int8, what_ran, write_others
 from compress.quantize import QuantizeError
 from compress.quantize.agreement import Agreement, agreement
 from compress.recipe import Step, StepError, acts_on_file
+from compress.runtimes import runtime_of
 from compress.train import NonFiniteLoss
 from compress.variant import Variant
 from spaces.counts import Counts
@@ -127,7 +128,7 @@ def find(variant: Variant, context: Context, measure: Measure) -> Findings:
     path = file_of(variant, context)
     latency = measure(path)
     ran = what_ran(path, latency)
-    quality = evaluate_file(ran, context.data.validation)
+    quality = evaluate_file(ran, context.data.validation, runtime_of(variant.quantization).format)
     graph, same = _beneath(variant, context, path, ran)
     return Findings(path, quality, latency, ran.stat().st_size, variant.counts, graph, same, ran)
 
@@ -145,7 +146,8 @@ def _beneath(
     if variant.quantization is None:
         return None, None
     expected = variant.quantization.expected(variant.network, context, path, x)
-    return graph_report(path), agreement(path, expected, logits(path, x))
+    runtime = runtime_of(variant.quantization)
+    return runtime.report(path), agreement(path, expected, runtime.answers(path, x))
 
 
 def apply(

@@ -34,5 +34,6 @@ import compress.distill.step  # noqa: E402  (these register themselves in STEPS)
 import compress.labels  # noqa: E402
 import compress.prune.channels  # noqa: E402
 import compress.quantize.neural_compressor  # noqa: E402
+import compress.quantize.nncf  # noqa: E402
 import compress.quantize.qat  # noqa: E402
 import compress.quantize.step  # noqa: E402, F401

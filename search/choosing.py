@@ -7,7 +7,9 @@ from compress.devices import fingerprint_of
 from compress.evaluate import evaluate_file
 from compress.export.formats import ONNX
 from compress.measurement import Measurement
+from compress.recipe import STEPS
 from compress.runner.engines import engine
+from compress.runtimes import runtime_of
 from search.screen import evaluations
 from search.state.records import VariantRecord
 from search.workplace import Workplace
@@ -76,7 +78,8 @@ def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
     for record in records:
         assert record.model is not None
         file, name = file_that_ran(record)
-        quality = evaluate_file(study.ledger.store.path(file), test, name)
+        made_by = STEPS.get(record.step) if record.step in STEPS.names() else None
+        quality = evaluate_file(study.ledger.store.path(file), test, runtime_of(made_by).format or name)
         study.ledger.record_evaluations(study.id, record, evaluations(quality, "test", "exported"))
 
 

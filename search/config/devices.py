@@ -6,6 +6,7 @@ from typing import Any
 
 from compress.devices import DEVICES, Device
 from search.config.fields import NAMES, Reading, field_kinds, shown, suggestion
+from search.config.problems import Path as KeyPath
 from search.config.saved import saved_names, saved_source
 from search.errors import NotFound, UsageError
 
@@ -117,6 +118,21 @@ def settings_of(make: Any, given: Sequence[str], noun: str) -> dict[str, Any]:
         except (ValueError, KeyError) as error:
             raise UsageError(f"`{name}` must be {NAMES[kinds[name]]}, got {value!r}.") from error
     return settings
+
+
+def check_engine(reading: Reading, path: KeyPath, step: str, made: Any, name: str, device: Any) -> None:
+    """A step that makes files for one engine needs a device that runs them in it. made: the step or its class.
+    device: None if something is wrong with it."""
+    wanted = getattr(made, "engine", "")
+    if not wanted or device is None:
+        return
+    runs_in = getattr(device, "engine", kind_of(device))
+    if runs_in not in (wanted, "simulated"):
+        reading.wrong(
+            path, f"{step} makes files for {wanted}, and {name} runs them in {runs_in}",
+            f"write devices: {{{name}: {{kind: {wanted}}}}}, or `quantize` in its place",
+            at_key=isinstance(path[-1], str),
+        )  # fmt: skip
 
 
 def kind_of(device: Any) -> str:

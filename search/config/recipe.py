@@ -8,8 +8,8 @@ from typing import Any
 
 from compress.devices import DEVICES
 from compress.given import absolute, short_name
-from compress.recipe import Step, acts_on_file
-from search.config.devices import SAVED, read_devices
+from compress.recipe import STEPS, Step, acts_on_file
+from search.config.devices import SAVED, check_engine, read_devices
 from search.config.fields import Reading, shown, suggestion
 from search.config.saved import saved_names
 from search.config.source import Source, read_source
@@ -149,8 +149,10 @@ def _read(reading: Reading, folder: Path) -> RecipeConfig:
     named, devices, written_out = read_devices(reading, tree.get("devices"))
     limits = read_limits(reading, tree.get("limits"), named)
     part = {key: tree[key] for key in ("max_drop", "judge", "steps") if key in tree}
-    compress, steps = read_compress(reading, part, (), NOT_HERE)
+    compress, steps = read_compress(reading, part, (named[0], devices.get(named[0])), (), NOT_HERE)
     tune = read_tune(reading, tree["tune"]) if "tune" in tree else None
+    for step in tune.space.choices if tune else ():
+        check_engine(reading, ("tune", "steps"), step, STEPS.get(step), named[0], devices.get(named[0]))
     _check_steps(reading, tree, steps)
     seed = reading.scalar(("seed",), tree.get("seed", 0), int, "`seed`")
     if seed is not None and seed < 0:

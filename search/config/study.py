@@ -8,7 +8,7 @@ from typing import Any
 
 from compress.export import EXPORTERS
 from compress.recipe import STEPS, Step
-from search.config.devices import NAME, NAME_RULE, SAVED, read_devices
+from search.config.devices import NAME, NAME_RULE, SAVED, check_engine, read_devices
 from search.config.fields import Reading, quantity, shown, suggestion
 from search.config.overrides import apply_overrides
 from search.config.problems import Path as KeyPath
@@ -139,7 +139,8 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     named, devices, written_out = read_devices(reading, tree.get("devices"))
     objectives = _read_objectives(reading, tree["objectives"], named) if "objectives" in tree else ()
     limits = read_limits(reading, tree.get("limits"), named)
-    compress, steps = read_compress(reading, tree.get("compress"))
+    judge = next((o.device for o in objectives if o.device), named[0])
+    compress, steps = read_compress(reading, tree.get("compress"), (judge, devices.get(judge)))
     export = _read_export(reading, tree.get("export", ["onnx"]))
     if isinstance(task, Table):
         check_table(reading, tree)
@@ -229,9 +230,9 @@ def _read_metric(
 
 
 def read_compress(
-    reading: Reading, value: Any, at: KeyPath = ("compress",), fixed: Sequence[str] = ()
+    reading: Reading, value: Any, device: tuple[str, Any], at: KeyPath = ("compress",), fixed: Sequence[str] = ()
 ) -> tuple[Any, tuple[tuple[str, Step], ...]]:
-    """The budget and the steps. fixed: fields of Compress that have no meaning here."""
+    """The budget and the steps. device: name and device that judge. fixed: fields of Compress without meaning here."""
     tree = dict(reading.mapping(at, value, "`compress`") or {})
     listed = tree.pop("steps", [])
     if not isinstance(listed, list):
@@ -251,6 +252,7 @@ def read_compress(
         make = reading.registered((*path, name), name, STEPS, at_key=True)
         step = reading.instance((*path, name), fields, make, f"step {name!r}") if make else None
         if step is not None:
+            check_engine(reading, (*path, name) if isinstance(listed[index], dict) else path, name, step, *device)
             steps.append((name, step))
     return reading.instance(at, tree, Compress, "`compress`", fixed), tuple(steps)
 

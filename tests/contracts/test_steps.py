@@ -39,6 +39,7 @@ from tests.toy_task import toy_data
 QUICK = "mbconv"
 KINDS = [QUICK, *(pytest.param(k, marks=pytest.mark.slow) for k in [*BLOCKS.names(), EXAMPLE] if k != QUICK)]
 pytestmark = pytest.mark.parametrize("kinds", KINDS, indirect=True, scope="module")
+EXTRAS = {"neural-compressor": "neural_compressor", "nncf": "nncf"}
 SMALL = {"epochs": 1, "images": 48, "check": 32, "agreement": 0.8, "multiple": 1, "lr": 0.01, "batch": 32}
 
 
@@ -48,7 +49,7 @@ def steps() -> list[Any]:
     for name, make in STEPS.items():
         declared: Any = make
         small = {field.name: SMALL[field.name] for field in fields(declared) if field.name in SMALL}
-        if name == "neural-compressor" and not find_spec("neural_compressor"):
+        if name in EXTRAS and not find_spec(EXTRAS[name]):
             found.append(pytest.param(None, id=name, marks=pytest.mark.skip(reason="an extra of its own")))
             continue
         variants: list[dict[str, Any]] = [{}]
