@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from compress.context import Context
 from compress.distill import step as distill  # the module: it and this one are both imported by compress.recipe
 from compress.foreign import Description, Foreign, foreign_of
-from compress.prune import by_latency, coupled, foreign  # the modules, as above
+from compress.prune import by_latency, coupled, foreign, refit  # the modules, as above
 from compress.prune.dimensions import axes, dimensions, ordered, shortened
 from compress.prune.importance import IMPORTANCES, importance, slopes_for
 from compress.prune.own import own_plan
-from compress.recalibrate import IMAGES, recalibrate
 from compress.recipe import STEPS, StepError
 from compress.train import Training
 from compress.variant import Variant
@@ -27,12 +26,12 @@ from spaces.windows import extract
 @STEPS.register("prune")
 @dataclass(frozen=True)
 class Prune:
-    """Remove the least important units of every dimension, then train what is left.
+    """Remove the least important units of every dimension, fit what is left by least squares, then train it.
 
     ratio: part of the hidden units to remove, in (0, 1). latency: instead, the share of the present latency to come
-    to, in (0, 1): what every width costs is measured on the device, and the widths are chosen that keep the most within
-    it. width: also shorten the stages' widths. multiple: with `ratio`, hidden channels stay a multiple of it (vector
-    units compute the rest for nothing). importance: of a unit, `magnitude`, `taylor`, `bn` or `hessian`, see
+    to, in (0, 1): what every width costs is measured on the device, and the widths are chosen that are found to lose
+    least within it. width: also shorten the stages' widths. multiple: with `ratio`, hidden channels stay a multiple of
+    it (vector units compute the rest for nothing). importance: of a unit, `magnitude`, `taylor`, `bn` or `hessian`, see
     importance.py. epochs: of training afterwards, with the teacher.
     """
 
@@ -60,7 +59,6 @@ class Prune:
         if variant.precision != "float32":
             raise StepError("prune works on float32 networks: put it before quantize in `compress.steps`.")
         arch, network = self._smaller(variant, context.data) if self.latency is None else self._faster(variant, context)
-        recalibrate(network, context.data.normalise(context.data.train.x[:IMAGES]))
         distill.train_with_teacher(network, context, Training(self.epochs, batch=self.batch, lr=self.lr))
         return Variant(arch, network)
 
@@ -74,9 +72,10 @@ class Prune:
         return by_latency.prune_to_latency(variant.network, plan, self.latency, context)
 
     def _smaller(self, variant: Variant, data: Data) -> tuple[Description, nn.Module]:
-        kind = self.importance
+        kind, images = self.importance, data.normalise(data.train.x[: refit.IMAGES])
         if isinstance(variant.arch, Foreign):
-            network = foreign.prune_foreign(variant.network, data, self.ratio, self.multiple, kind)
+            network, kept = foreign.prune_foreign(variant.network, data, self.ratio, self.multiple, kind)
+            refit.refit(network, refit.answers(variant.network, images), kept, images)
             given = variant.arch
             return foreign_of(network, given.source, given.input_shape, given.classes), network
         slopes = slopes_for(kind, variant.network, data)
@@ -86,7 +85,9 @@ class Prune:
             raise StepError(
                 f"a ratio of {self.ratio} removes nothing from this network. Raise `ratio`, or lower `multiple`."
             )
-        return arch, extract(tensors, arch)
+        network = extract(tensors, arch)
+        refit.refit(network, refit.answers(extract(tensors, variant.arch), images), {}, images)
+        return arch, network
 
 
 def prune(

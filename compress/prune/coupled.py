@@ -56,7 +56,8 @@ def foreign_plan(arch: Foreign, network: nn.Module, data: Data, kind: str) -> Pl
                     found[name] = found[name].narrowed(gone * inputs, gone * outputs)
         return list(found.values())
 
-    def cut(widths: Sequence[int]) -> tuple[Foreign, nn.Module]:
+    def cut(widths: Sequence[int]) -> tuple[Foreign, nn.Module, dict[str, Tensor]]:
+        left: dict[str, Tensor] = {}
         with foreign.understood(network):
             made = copy.deepcopy(network).eval()
             following = foreign.graph(made, x)
@@ -66,10 +67,14 @@ def foreign_plan(arch: Foreign, network: nn.Module, data: Data, kind: str) -> Pl
                     root = made.get_submodule(group.root)
                     remove = following.get_pruner_of_module(root).prune_out_channels
                     following.get_pruning_group(root, remove, gone).prune()
+                    for axis in group.axes:
+                        name, _, leaf = axis.tensor.rpartition(".")
+                        if axis.axis == 0 and leaf == "weight" and name in layers:
+                            left[name] = rows_left(len(tensors[axis.tensor]), axis, gone)
             foreign.check_answers(made, x, arch.classes)
-        return foreign_of(made, arch.source, arch.input_shape, arch.classes), made
+        return foreign_of(made, arch.source, arch.input_shape, arch.classes), made, left
 
-    return Plan(worths, parts, cut)
+    return Plan(network, worths, parts, cut)
 
 
 def coupled(following: Any, network: nn.Module, kept: Sequence[nn.Module]) -> list[Coupled]:
@@ -97,6 +102,15 @@ def coupled(following: Any, network: nn.Module, kept: Sequence[nn.Module]) -> li
         if whole:
             found.append(Coupled(names[root], units, tuple(axes), layers))
     return found
+
+
+def rows_left(rows: int, axis: Axis, gone: Sequence[int]) -> Tensor:
+    """Which rows of a tensor are left when these units of the axis are gone, ascending."""
+    units = torch.tensor(gone)
+    removed = axis.start + units[:, None] * axis.per_unit + torch.arange(axis.per_unit)
+    mask = torch.ones(rows, dtype=torch.bool)
+    mask[removed.flatten()] = False
+    return mask.nonzero().flatten()
 
 
 def _is_grouped(module: nn.Module) -> bool:

@@ -22,8 +22,11 @@ from spaces.tasks import Data
 EXTRA = "pruning a network of your own needs torch-pruning: pip install 'lathe[prune]'."
 
 
-def prune_foreign(network: nn.Module, data: Data, ratio: float, multiple: int, importance: str) -> nn.Module:
-    """A smaller copy: in every group of convolutions the least important channels are gone, rounded to `multiple`.
+def prune_foreign(
+    network: nn.Module, data: Data, ratio: float, multiple: int, importance: str
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """A smaller copy: in every group of convolutions the least important channels are gone, rounded to `multiple`; and
+    which of its outputs a layer has left, by name.
 
     Raises: StepError: if there is nothing it can remove, or it does not understand the network. Cost: 1-2 s.
     """
@@ -48,14 +51,29 @@ def prune_foreign(network: nn.Module, data: Data, ratio: float, multiple: int, i
         )
         for name, slope in (slopes_for(importance, made, data) or {}).items():
             made.get_parameter(name).grad = slope  # where torch-pruning looks for either kind
-        pruner.step()
+        left = _step(pruner, made)
         made.zero_grad(set_to_none=True)
         check_answers(made, x, classes)
     if _numbers(made) >= _numbers(network):
         raise StepError(
             f"a ratio of {ratio} removes nothing from this network. Raise `ratio`, or lower `multiple` ({multiple})."
         )
-    return made
+    return made, left
+
+
+def _step(pruner: Any, made: nn.Module) -> dict[str, Tensor]:
+    """Prune, and say which outputs of each layer are left, by name."""
+    names = {module: name for name, module in made.named_modules()}
+    left: dict[str, Tensor] = {}
+    for group in pruner.step(interactive=True):
+        for item in group:
+            name, weight = names.get(item.dep.target.module), getattr(item.dep.target.module, "weight", None)
+            if name and weight is not None and pruner.DG.is_out_channel_pruning_fn(item.dep.handler):
+                rows = left.get(name, torch.arange(len(weight)))
+                gone = torch.zeros(len(rows), dtype=torch.bool).index_fill(0, torch.tensor(item.idxs), True)
+                left[name] = rows[~gone]
+        group.prune()
+    return left
 
 
 def _library() -> Any:

@@ -1,16 +1,14 @@
-"""Which widths keep most of what matters within a latency: a knapsack over measured channel staircases.
+"""Which widths lose least within a latency: a knapsack over measured channel staircases.
 
 Every group of coupled units has a few widths, each with what is lost and what is saved by it. As in Shen et al. 2021
 (HALP), arXiv:2110.10811, units leave in order of their worth; unlike there, a layer between two groups costs the
 product of what each of them leaves of it, so groups are not independent and the choice is greedy: the move of least
-loss a millisecond, all measured edges of a group looked at in each, then what fits again grows back.
+loss a millisecond, all widths of a group looked at in each, then what fits again grows back.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
 
 from compress.prune.staircase import Staircase
 
@@ -39,37 +37,48 @@ class Costs:
             return 1.0
         return stairs.latencies_ms[stairs.widths.index(width)] / self.parts_ms[part]
 
+    def each_ms(self, widths: Sequence[int]) -> list[float]:
+        """Of each part, every group at its width: the product of what each group leaves of it."""
+        return [
+            latency_ms * math.prod(self.share(part, group, width) for group, width in enumerate(widths))
+            for part, latency_ms in enumerate(self.parts_ms)
+        ]
+
     def total_ms(self, widths: Sequence[int]) -> float:
         """Of all parts, every group at its width."""
-        total = 0.0
-        for part, latency_ms in enumerate(self.parts_ms):
-            for group, width in enumerate(widths):
-                latency_ms *= self.share(part, group, width)
-            total += latency_ms
-        return total
+        return sum(self.each_ms(widths))
 
 
-def losses_of(worth: Tensor) -> Tensor:
-    """(units + 1,): entry w is -log of the share of all worth that the w worthiest units have.
+def options(costs: Costs, group: int, units: int) -> tuple[int, ...]:
+    """The widths worth having of a group of so many units, ascending: edges of its staircase, none too narrow."""
+    least = -(-units // LEAST_SHARE)
+    return tuple(width for width in costs.of_group(group).edges() if width >= least)
 
-    A share, because worths of two groups do not compare; its logarithm, because half of what is left costs the same
-    wherever it goes, so that no group is emptied for the others.
+
+def alike(offered: Sequence[Sequence[int]], costs: Costs, budget_ms: float) -> tuple[int, ...]:
+    """About the same share of every group: the largest that costs at most `budget_ms`, each to the nearest width.
+
+    offered: the widths of each group, ascending, the last of them all its units. The narrowest of all where none fits.
     """
-    descending = worth.double().clamp_min(0).sort(descending=True).values
-    kept = torch.cat([torch.zeros(1, dtype=torch.float64), descending.cumsum(0)]) / descending.sum().clamp_min(1e-30)
-    return -kept.clamp(1e-30, 1).log()
+    for percent in range(100, 0, -1):
+        wanted = [percent / 100 * widths[-1] for widths in offered]
+        found = tuple(
+            min(widths, key=lambda width, near=near: (abs(width - near), -width))
+            for widths, near in zip(offered, wanted, strict=True)
+        )
+        if costs.total_ms(found) <= budget_ms:
+            return found
+    return tuple(widths[0] for widths in offered)
 
 
-def choose(worths: Sequence[Tensor], costs: Costs, budget_ms: float) -> tuple[int, ...]:
+def choose(losses: Sequence[Mapping[int, float]], costs: Costs, budget_ms: float) -> tuple[int, ...]:
     """The width of every group: the least sum of losses for at most `budget_ms` in all parts, or as near as widths go.
 
-    worths: (units,) each. Only the edges of a group's staircase are looked at. Cost: milliseconds.
+    losses: of each group, what is lost at each width that it may take. Cost: milliseconds.
     """
-    losses = [losses_of(worth) for worth in worths]
-    options = [_options(costs, group, len(worth)) for group, worth in enumerate(worths)]
-    widths = [len(worth) for worth in worths]
-    affected = [[part for part, g in costs.stairs if g == group] for group in range(len(worths))]
-    now = [costs.parts_ms[part] for part in range(len(costs.parts_ms))]
+    widths = [max(of_group) for of_group in losses]
+    affected = [[part for part, g in costs.stairs if g == group] for group in range(len(losses))]
+    now = costs.each_ms(widths)
 
     def change_ms(group: int, width: int) -> float:
         before = widths[group]
@@ -85,9 +94,9 @@ def choose(worths: Sequence[Tensor], costs: Costs, budget_ms: float) -> tuple[in
 
     while sum(now) > budget_ms:
         moves = [
-            (float(losses[group][width] - losses[group][widths[group]]) / -saved, group, width)
-            for group, options_of_group in enumerate(options)
-            for width in options_of_group
+            ((loss - losses[group][widths[group]]) / -saved, group, width)
+            for group, of_group in enumerate(losses)
+            for width, loss in of_group.items()
             if width < widths[group] and (saved := change_ms(group, width)) < 0
         ]
         if not moves:
@@ -95,18 +104,13 @@ def choose(worths: Sequence[Tensor], costs: Costs, budget_ms: float) -> tuple[in
         _, group, width = min(moves)
         move(group, width)
     while True:
-        grown = [
-            (float(losses[group][widths[group]] - losses[group][width]), group, width)
-            for group, options_of_group in enumerate(options)
-            for width in options_of_group
-            if width > widths[group] and sum(now) + change_ms(group, width) <= budget_ms
+        better = [
+            (loss - losses[group][widths[group]], group, width)
+            for group, of_group in enumerate(losses)
+            for width, loss in of_group.items()
+            if loss < losses[group][widths[group]] and sum(now) + change_ms(group, width) <= budget_ms
         ]
-        if not grown or max(grown)[0] <= 0:
+        if not better:
             return tuple(widths)
-        _, group, width = max(grown)
+        _, group, width = min(better)
         move(group, width)
-
-
-def _options(costs: Costs, group: int, units: int) -> tuple[int, ...]:
-    least = -(-units // LEAST_SHARE)
-    return tuple(width for width in costs.of_group(group).edges() if width >= least)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from compress.prune.dimensions import Dimension, axes, dimensions, ordered, shortened
 from compress.prune.importance import importance, slopes_for
@@ -23,14 +23,15 @@ def own_plan(arch: Architecture, network: nn.Module, data: Data, kind: str, widt
     def parts(at: Mapping[int, int]) -> list[Placement]:
         return list(placements_of(_shortened(arch, {groups[group]: units for group, units in at.items()})))
 
-    def cut(widths: Sequence[int]) -> tuple[Architecture, nn.Module]:
-        moved = tensors
-        for group, worth in zip(groups, worths, strict=True):
-            moved = ordered(moved, axes(arch, group), worth.argsort(descending=True))
-        smaller = _shortened(arch, dict(zip(groups, widths, strict=True)))
-        return smaller, extract(moved, smaller)
+    moved = tensors
+    for group, worth in zip(groups, worths, strict=True):
+        moved = ordered(moved, axes(arch, group), worth.argsort(descending=True))
 
-    return Plan(worths, parts, cut)
+    def cut(widths: Sequence[int]) -> tuple[Architecture, nn.Module, dict[str, Tensor]]:
+        smaller = _shortened(arch, dict(zip(groups, widths, strict=True)))
+        return smaller, extract(moved, smaller), {}  # the first outputs of every layer
+
+    return Plan(extract(moved, arch), worths, parts, cut)
 
 
 def _shortened(arch: Architecture, at: Mapping[Dimension, int]) -> Architecture:

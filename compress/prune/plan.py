@@ -15,9 +15,12 @@ class Plan:
 
     worths: of each group, what every unit is worth beside the others of the group, (units,). parts: what of the network
     costs time, with the groups of the mapping at these widths and all others whole; equally many in the same order for
-    any mapping. cut: the network with so many units in each group, the worthiest, not yet trained on.
+    any mapping. cut: the network with so many units in each group, the worthiest, not yet trained on, and which of the
+    outputs of a layer in `whole` it has left, by name (`refit` takes it). whole: what it is cut from.
     """
+
+    whole: nn.Module
 
     worths: tuple[Tensor, ...]
     parts: Callable[[Mapping[int, int]], Sequence[Part]]
-    cut: Callable[[Sequence[int]], tuple[Description, nn.Module]]
+    cut: Callable[[Sequence[int]], tuple[Description, nn.Module, Mapping[str, Tensor]]]

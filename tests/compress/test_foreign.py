@@ -41,7 +41,9 @@ def test_channels_that_do_nothing_are_those_that_go(importance: str) -> None:
             layer.bias[dead] = 0
         conv1.weight[:, dead] = 0
         network.head.weight[:, dead] = 0
-    smaller: Any = prune_foreign(network, data, 0.5, 1, importance)
+    made, left = prune_foreign(network, data, 0.5, 1, importance)
+    smaller: Any = made
+    assert left["conv1"].tolist() == left["stem.0"].tolist() == list(range(1, 16, 2))
     with torch.no_grad():
         assert conv1.weight.shape[0] == 16 and smaller.conv1.weight.shape == (8, 8, 3, 3)
         torch.testing.assert_close(smaller(x), network(x), rtol=1e-5, atol=1e-5)

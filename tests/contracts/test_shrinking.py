@@ -14,7 +14,10 @@ from compress.evaluate import evaluate, evaluate_file
 from compress.export.session import graph_report, logits
 from compress.prune.channels import prune
 from compress.prune.dimensions import dimensions
+from compress.prune.refit import answers as layer_answers
+from compress.prune.refit import refit
 from compress.quantize.int8 import quantize_static
+from compress.recalibrate import recalibrate
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
 from spaces.architecture import Architecture
@@ -86,6 +89,17 @@ def test_reordering_by_importance_leaves_the_output_unchanged(trained: Trained) 
     expected = answers(trained.network, trained.data, x)
     reordered = answers(extract(trained.ordered, trained.arch), trained.data, x)
     np.testing.assert_allclose(reordered, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_fitting_what_is_left_brings_its_answers_nearer_to_the_whole_network(trained: Trained) -> None:
+    x = trained.data.normalise(trained.data.train.x)
+    whole, (cut, fitted) = trained.network.eval(), (extract(trained.ordered, trained.smaller) for _ in range(2))
+    recalibrate(cut, x)
+    refit(fitted, layer_answers(extract(trained.ordered, trained.arch), x), {}, x)
+    asked = trained.data.validation.x
+    wanted = answers(whole, trained.data, asked)
+    lost, left = (np.square(answers(made, trained.data, asked) - wanted).mean() for made in (cut, fitted))
+    assert left < lost
 
 
 def test_a_pruned_network_is_smaller_in_every_dimension(trained: Trained) -> None:

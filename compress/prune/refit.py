@@ -1,0 +1,146 @@
+"""Fit what a pruned layer has left to what it did before: least squares, layer by layer, without training.
+
+Each convolution or linear layer is to give the outputs that it gave in the whole network, as well as it can from the
+inputs that the pruned network has at that point, the layers before it fitted already. Source: He, Zhang and Sun 2017,
+arXiv:1707.06168, who fit the layer behind each pruned one; here all layers are, in one forward pass, against the whole
+network's outputs, damped towards their own weights, and BatchNorm is recalibrated in the same pass.
+
+On a CIFAR-10 ResNet with half its channels 24 % of the images are right after the cut and 74 % after the fit
+(studies/LOG.md).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import unfold
+from torch.nn.modules.batchnorm import _BatchNorm
+
+IMAGES = 256
+POSITIONS = 32  # of each feature map or row of tokens: neighbours say nearly the same
+DAMPING = 0.03  # of the mean squared input, and as much again as there are inputs for a sample
+LARGEST = 2**24  # numbers in an unfolded input at once
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a layer puts out: values (images, positions, outputs) at these positions of the flattened map."""
+
+    values: Tensor
+    at: Tensor
+
+
+def answers(whole: nn.Module, x: Tensor) -> dict[str, Answer]:
+    """Of every layer that can be fitted, by name. x: normalised images. A layer that is called twice is left out."""
+    found: dict[str, Answer] = {}
+    again = set[str]()
+
+    def watch(name: str, layer: nn.Module) -> Any:
+        def keep(layer: nn.Module, _: Any, output: Tensor) -> None:
+            again.update({name} & found.keys())
+            flat = _flat(layer, output.detach())
+            draw = torch.Generator().manual_seed(flat.shape[1])
+            at = torch.randperm(flat.shape[1], generator=draw)[:POSITIONS]
+            found[name] = Answer(flat[:, at], at)
+
+        return layer.register_forward_hook(keep)
+
+    hooks = [watch(name, layer) for name, layer in _fittable(whole)]
+    try:
+        with torch.no_grad():
+            whole.eval()(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: answer for name, answer in found.items() if name not in again}
+
+
+def refit(made: nn.Module, known: Mapping[str, Answer], kept: Mapping[str, Tensor], x: Tensor) -> None:
+    """Fit the layers of `made` in place, recalibrate its BatchNorm, and leave it in eval mode.
+
+    known: `answers` of the whole network to the same images x. kept: which of its outputs a layer has left, by name;
+    the first ones where a layer is not in it. Depthwise and grouped convolutions stay as they were cut. Cost: one
+    forward pass and the products of every layer's inputs with themselves, 1 s for 50 M MACs and 256 images.
+    """
+    norms = [layer for layer in made.modules() if isinstance(layer, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    made.eval()
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.train()
+
+    def watch(name: str, layer: nn.Module) -> Any:
+        return layer.register_forward_pre_hook(lambda layer, given: _fit(layer, given[0], known[name], kept.get(name)))
+
+    hooks = [watch(name, layer) for name, layer in _fittable(made) if name in known]
+    try:
+        with torch.no_grad():
+            made(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        made.eval()
+
+
+def _fittable(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [
+        (name, layer)
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Linear)
+        or (
+            isinstance(layer, nn.Conv2d)
+            and layer.groups == 1
+            and layer.padding_mode == "zeros"
+            and not isinstance(layer.padding, str)
+        )
+    ]
+
+
+def _flat(layer: nn.Module, values: Tensor) -> Tensor:
+    """(images, positions, channels) of a map (N, C, H, W) or of tokens (N, ..., C)."""
+    if isinstance(layer, nn.Conv2d):
+        return values.flatten(2).transpose(1, 2)
+    return values.reshape(len(values), -1, values.shape[-1])
+
+
+def _inputs(layer: nn.Module, x: Tensor, at: Tensor) -> Tensor:
+    """(images, positions, inputs of one output): what the layer multiplies its weights with at these positions."""
+    if isinstance(layer, nn.Conv2d):
+        seen = unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
+        return seen[:, :, at].transpose(1, 2)
+    return _flat(layer, x)[:, at]
+
+
+def _fit(layer: nn.Module, x: Tensor, answer: Answer, kept: Tensor | None) -> None:
+    """Least squares on centred inputs and outputs: BatchNorm or the bias takes the means."""
+    weight: Tensor = layer.weight  # type: ignore[assignment]
+    wanted = answer.values[:, :, torch.arange(len(weight)) if kept is None else kept]
+    if len(x) != len(wanted) or wanted.shape[2] != len(weight):
+        return  # tokens that are routed elsewhere now, or outputs that nothing is known of
+    inputs, samples = weight[0].numel(), len(x) * wanted.shape[1]
+    square, cross, mean = torch.zeros(inputs, inputs), torch.zeros(inputs, len(weight)), torch.zeros(inputs)
+    for images, outputs in _pairs(layer, x, wanted):
+        seen = _inputs(layer, images, answer.at).reshape(-1, inputs)
+        square += seen.T @ seen
+        cross += seen.T @ outputs.reshape(-1, len(weight))
+        mean += seen.sum(0)
+    mean, target = mean.double() / samples, wanted.double().mean((0, 1))
+    square = square.double() / samples - mean[:, None] * mean
+    cross = cross.double() / samples - mean[:, None] * target
+    damping = (DAMPING + inputs / samples) * square.diagonal().mean().clamp_min(1e-12)
+    square.diagonal().add_(damping)
+    fitted = torch.linalg.solve(square, cross + damping * weight.flatten(1).T.double())
+    weight.copy_(fitted.T.reshape(weight.shape))
+    if isinstance(layer.bias, Tensor):
+        layer.bias.copy_(target - mean @ fitted)
+
+
+def _pairs(layer: nn.Module, x: Tensor, wanted: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Inputs and outputs in portions that fit into memory when they are unfolded."""
+    taps = layer.kernel_size[0] * layer.kernel_size[1] if isinstance(layer, nn.Conv2d) else 1
+    portion = max(1, LARGEST // (taps * x[0].numel()))
+    return list(zip(x.split(portion), wanted.split(portion), strict=True))
