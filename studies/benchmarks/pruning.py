@@ -123,17 +123,18 @@ def best_rate(
     found: dict[float, tuple[float, list[tuple[nn.Module, ...]]]] = {}
     asked = Split(data.validation.x[: arguments.validation], data.validation.y[: arguments.validation])
     for rate in arguments.rates:
-        networks = [
-            tuple(
+        by_seed = [
+            [
                 kept(
                     arguments.folder / f"{arguments.network}-{way}-{aim:g}-{rate:g}-{seed}.safetensors",
                     network,
                     lambda network=network, rate=rate, seed=seed: fine_tuned(network, data, rate, seed, arguments),
                 )
-                for seed in range(arguments.seeds)
-            )
-            for _, aim, network in made
+                for _, aim, network in made
+            ]
+            for seed in range(arguments.seeds)
         ]
+        networks = list(zip(*by_seed, strict=True))
         accuracies = [evaluate(each, data, asked).accuracy for seeds in networks for each in seeds]
         found[rate] = float(np.mean(accuracies)), networks
         print(f"{way} at {rate:g}: validation {100 * found[rate][0]:.2f} on average", flush=True)

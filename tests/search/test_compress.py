@@ -127,7 +127,7 @@ def test_what_every_width_costs_is_measured_once_for_all_studies(
         counts.append(sum(asked))
         speeds.append(cost_of(pruned, "latency_ms") / cost_of(given, "latency_ms"))
     assert counts[0] > 20 > 10 > counts[1]
-    assert 0.5 < speeds[0] <= 0.62 and speeds[1] == pytest.approx(speeds[0])
+    assert 0.45 < speeds[0] <= 0.62 and speeds[1] == pytest.approx(speeds[0])
 
 
 def test_show_report_top_and_export_know_it(search: Call, done: Done, tmp_path: Path) -> None:
