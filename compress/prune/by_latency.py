@@ -41,11 +41,12 @@ def prune_to_latency(network: nn.Module, plan: Plan, share: float, context: Cont
     whole_ms, full = measured(network, [], context.data, context.measure, context.formats)[0], sum(costs.parts_ms)
     tried: dict[tuple[int, ...], float] = {}
     widths, right = alike(offered, costs, full - (1 - share) * whole_ms), 1.0
-    while widths not in tried and len(tried) < TRIES:
+    while widths not in tried:
         made = losses.made(widths)[1]
         before_ms, after_ms = measured(network, [made], context.data, context.measure, context.formats)
         tried[widths] = after_ms / before_ms
-        if len(tried) > 1 and share * (1 - CLOSE) <= tried[widths] <= share * (1 + LEAST):
+        close = share * (1 - CLOSE) <= tried[widths] <= share * (1 + LEAST)
+        if len(tried) == TRIES or (close and len(tried) > 1):  # the first are equal shares, not yet chosen
             break
         foreseen = (full - costs.total_ms(widths)) / whole_ms
         right = max(1 - tried[widths], LEAST) / max(foreseen, LEAST)  # how much of what was foreseen is saved
