@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
-from kernels.rational import IDENTITY, SILU, Coefficients, rational
+from kernels.rational import IDENTITY, SILU, Coefficients, rational, reference
 
 GROUPS, PER_GROUP = 2, 3
 
@@ -93,6 +93,29 @@ def test_it_has_no_pole_for_any_coefficients() -> None:
     for seed in range(20):
         a, b = torch.randn(2, 1, 6, generator=torch.Generator().manual_seed(seed)).unbind(0)
         assert rational(x, a, 10 * b[:, :4]).isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(3, 6, 5, 7), (5, 6, 4), (50, 6)])
+@pytest.mark.parametrize("order", ["first", "last", "neither"])
+def test_in_blocks_all_gradients_are_those_of_autograd(
+    shape: tuple[int, ...], order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "BLOCK", 32)
+    _, a, b = (t.requires_grad_() for t in inputs())
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    if order == "last":
+        x = x.movedim(1, -1).contiguous().movedim(-1, 1)
+    elif order == "neither":
+        x = x.repeat_interleave(2, 0)[::2]
+    x.requires_grad_()
+    powers = torch.stack([x.movedim(1, -1) ** i for i in range(6)], -1)
+    wide_a, wide_b = (t.repeat_interleave(PER_GROUP, 0) for t in (a, b.abs()))
+    expected = ((powers * wide_a).sum(-1) / (1 + (powers.abs()[..., 1:5] * wide_b).sum(-1))).movedim(-1, 1)
+    found, grad = rational(x, a, b), torch.randn(shape, dtype=torch.float64)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(*(torch.autograd.grad(y, (x, a, b), grad) for y in (found, expected)), strict=True):
+        torch.testing.assert_close(one, other)
+    assert order != "last" or found.movedim(1, -1).is_contiguous()
 
 
 @pytest.mark.parametrize("gradients", [False, True])
