@@ -8,23 +8,28 @@ from spaces.space import SearchSpace
 from spaces.waterline import kernels_of
 
 COLUMNS = ("kernels", "waterline", "moved")
+SMOOTH = ("smooth kernels", "smoothed")
 ALL = "all"
 
 
 def feature_names(space: SearchSpace) -> list[str]:
-    """Names of the columns of `features`: three for the whole network, then three for each kind of piece."""
-    return [f"{kind} {column}" for kind in (ALL, *sorted(kinds_of(space))) for column in COLUMNS]
+    """Names of the columns of `features`: three for the whole network, then three for each kind of piece, then two of
+    its smooth activations."""
+    named = [f"{kind} {column}" for kind in (ALL, *sorted(kinds_of(space))) for column in COLUMNS]
+    return [*named, *(f"{ALL} {column}" for column in SMOOTH)]
 
 
 def features(space: SearchSpace, arch: Architecture) -> np.ndarray:
     """(F,) float64 in the order of `feature_names`: sums over the network's pieces, in kernels, MACs and elements.
 
     Sums, because a network takes about as long as its parts together; by kind, because a kernel of one kind costs more
-    than its roofline says and of another less, by how much depends on the device. Defined for any network of the
+    than its roofline says and of another less, by how much depends on the device; smooth activations apart, because
+    whether an engine fuses them decides what they cost. Defined for any network of the
     space's kinds: pruned ones, and those of other spaces. Raises ValueError for others.
     """
     known = sorted(kinds_of(space))
     rows = {kind: np.zeros(len(COLUMNS)) for kind in known}
+    smooth = np.zeros(len(SMOOTH))
     shape = arch.input_shape
     for _, piece in pieces(arch):
         found, shape = kernels_of(piece, shape)
@@ -32,8 +37,9 @@ def features(space: SearchSpace, arch: Architecture) -> np.ndarray:
         if kind not in rows:
             raise ValueError(f"the architecture has the kind {kind!r}, and the space only {', '.join(known)}.")
         rows[kind] += (found.kernels, found.waterline, found.moved)
+        smooth += found.smooth
     each = np.stack([rows[kind] for kind in known])
-    return np.concatenate([each.sum(0), each.ravel()])
+    return np.concatenate([each.sum(0), each.ravel(), smooth])
 
 
 def kinds_of(space: SearchSpace) -> set[str]:

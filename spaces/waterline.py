@@ -21,16 +21,19 @@ from spaces.network import Piece, skeleton
 
 MACS_PER_ELEMENT = 4.0  # multiply-adds in the time that one number travels; other ratios predicted no better
 FOLDED = "batch_norm"  # into the layer before it, on export
+SMOOTH = {"gelu", "hardswish", "hardswish_", "silu", "silu_"}  # activations that some engines fuse and others do not
 
 
 @dataclass(frozen=True)
 class Kernels:
     """Of one piece: how many kernels; the sum of max(MACs, 4 * elements read and written) over those that multiply; the
-    elements that all others read and write."""
+    elements that all others read and write. smooth: how many are activations such as GELU, SiLU and hard-swish, and the
+    elements that these write."""
 
     kernels: int
     waterline: float
     moved: float
+    smooth: tuple[int, float] = (0, 0.0)
 
 
 @lru_cache(maxsize=16384)
@@ -39,7 +42,7 @@ def kernels_of(piece: Piece, shape: tuple[int, ...]) -> tuple[Kernels, tuple[int
     module = merge(copy.deepcopy(skeleton(piece)))
     with torch.no_grad(), _Kernels() as seen:
         out = module(torch.empty(1, *shape, device="meta"))
-    return Kernels(seen.kernels, seen.waterline, seen.moved), tuple(out.shape[1:])
+    return Kernels(seen.kernels, seen.waterline, seen.moved, (seen.smooth, seen.smoothed)), tuple(out.shape[1:])
 
 
 class _Kernels(TorchDispatchMode):
@@ -48,6 +51,7 @@ class _Kernels(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.kernels, self.waterline, self.moved = 0, 0.0, 0.0
+        self.smooth, self.smoothed = 0, 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -55,7 +59,10 @@ class _Kernels(TorchDispatchMode):
         read = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if read and not func.is_view and FOLDED not in str(func):
             self.kernels += 1
-            written = (leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor))
+            written = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+            if func._overloadpacket.__name__ in SMOOTH:
+                self.smooth += 1
+                self.smoothed += sum(tensor.numel() for tensor in written)
             elements = sum(tensor.numel() for tensor in (*read, *written))
             if func._overloadpacket in flop_registry:
                 flops = flop_registry[func._overloadpacket](*args, **kwargs, out_val=out)

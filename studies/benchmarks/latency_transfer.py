@@ -34,25 +34,24 @@ COLUMNS = ("Spearman", "Kendall", "within 5 %", "within 10 %", "in the 90 % inte
 
 @dataclass(frozen=True)
 class Bench:
-    """counts (cells, 5): of each operation. latencies_ms (cells, settings). hardware: of each setting."""
+    """features (networks, F). latencies_ms (networks, settings), NaN where it was not measured. pieces: the hardware of
+    each setting. pool: networks that the other hardware knows."""
 
-    counts: np.ndarray
+    features: np.ndarray
     latencies_ms: np.ndarray
     settings: tuple[str, ...]
-
-    def hardware(self, setting: int) -> str:
-        """Three settings are one graphics card with batches of 1, 32 and 256."""
-        return "1080ti" if self.settings[setting].startswith("1080ti") else self.settings[setting]
+    pieces: tuple[str, ...]
+    pool: int = POOL
 
     def usable(self, setting: int) -> np.ndarray:
-        """(cells,) whether the cell was timed properly."""
+        """(networks,) whether the network was timed properly."""
         column = self.latencies_ms[:, setting]
-        return column > DEGENERATE * np.median(column)
+        return column > DEGENERATE * np.nanmedian(column)
 
     def table(self, setting: int, rows: np.ndarray) -> DeviceTable:
         """What a device knows of these rows."""
         rows = rows[self.usable(setting)[rows]]
-        return DeviceTable(self.hardware(setting), self.counts[rows], self.latencies_ms[rows, setting])
+        return DeviceTable(self.pieces[setting], self.features[rows], self.latencies_ms[rows, setting])
 
 
 Predict = Callable[[np.ndarray], tuple[float, float, float]]
@@ -66,17 +65,20 @@ def read_bench(folder: Path) -> Bench:
     settings = tuple(name for name in latency.column_names if name != "index")
     if latency["index"].to_pylist() != cells["index"].to_pylist():
         sys.exit("the two tables do not list the same cells in the same order.")
-    return Bench(counts, np.stack([latency[name].to_numpy() for name in settings], axis=1).astype(float), settings)
+    latencies_ms = np.stack([latency[name].to_numpy() for name in settings], axis=1).astype(float)
+    # three settings are one graphics card with batches of 1, 32 and 256
+    pieces = tuple("1080ti" if name.startswith("1080ti") else name for name in settings)
+    return Bench(counts, latencies_ms, settings, pieces)
 
 
 def one(bench: Bench, held_out: int, measured: int, way: str, seed: int) -> list[float]:
     """COLUMNS of one setting and seed."""
     generator = np.random.default_rng(seed)
-    pool = generator.choice(len(bench.counts), POOL, replace=False)
-    others = [s for s in range(len(bench.settings)) if bench.hardware(s) != bench.hardware(held_out)]
+    pool = generator.choice(len(bench.features), bench.pool, replace=False)
+    others = [s for s, piece in enumerate(bench.pieces) if piece != bench.pieces[held_out]]
     sources = [bench.table(setting, pool) for setting in others]
     usable = pool[bench.usable(held_out)[pool]]
-    picked = choose(sources, bench.counts[usable], measured) if way == "transfer" else range(measured)
+    picked = choose(sources, bench.features[usable], measured) if way == "transfer" else range(measured)
     known = bench.table(held_out, usable[list(picked)])
     if way == "alone":
         model = fit_latency(list(known.features), known.latencies_ms.tolist())
@@ -84,7 +86,7 @@ def one(bench: Bench, held_out: int, measured: int, way: str, seed: int) -> list
         model = fit_transfer(sources, known.features, known.latencies_ms)
     rest = np.setdiff1d(np.flatnonzero(bench.usable(held_out)), pool)
     assert model is not None
-    told = np.array([model.predict_ms(row) for row in bench.counts[rest]])
+    told = np.array([model.predict_ms(row) for row in bench.features[rest]])
     real = bench.latencies_ms[rest, held_out]
     error = np.abs(told[:, 0] / real - 1)
     inside = (told[:, 1] <= real) & (real <= told[:, 2])
@@ -99,7 +101,7 @@ def print_table(bench: Bench, measured: int, way: str, seeds: range) -> None:
     by_hardware: dict[str, list[np.ndarray]] = {}
     for setting, name in enumerate(bench.settings):
         found = np.array([one(bench, setting, measured, way, seed) for seed in seeds])
-        by_hardware.setdefault(bench.hardware(setting), []).append(found)
+        by_hardware.setdefault(bench.pieces[setting], []).append(found)
         cells = [f"{m:.3f} ({s:.3f})" for m, s in zip(found.mean(0), found.std(0), strict=True)]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     means = np.mean([np.mean(settings, axis=0) for settings in by_hardware.values()], axis=0)

@@ -53,6 +53,13 @@ def test_equal_blocks_add_up() -> None:
         assert three[f"kan {column}"] == 0
 
 
+def test_smooth_activations_count_apart_from_relus() -> None:
+    relus, smooth = row_of((MBConv(),), (MBConv(),)), row_of((MBConv(act="hardswish"),), (MBConv(),))
+    assert relus["all smooth kernels"] == relus["all smoothed"] == 0
+    assert smooth["all smooth kernels"] == 2 and smooth["all smoothed"] == 2 * 4 * 16 * 64  # expanded, depthwise
+    assert smooth["all waterline"] == relus["all waterline"]
+
+
 def test_every_row_of_a_space_has_a_finite_number_a_name() -> None:
     rng = random.Random(0)
     rows = np.stack([features(SPACE, sample(SPACE, rng)) for _ in range(20)])
