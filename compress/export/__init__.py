@@ -29,7 +29,8 @@ class Exporter:
     logits. answers: (path, (N, C, H, W) raw pixels) -> (N, classes). suffix: of the file's name. tolerance: how far an
     answer may be from torch's, as a part of the largest logit. write_module: (network, input_shape, path) -> path,
     the same for a network in its simplest form as it stands (see `formats.py`), where the format is one that an engine
-    runs beside ONNX. All functions raise ExportError.
+    runs beside ONNX. latency_ms: path -> of one evaluation in its runtime here, where no device measures it. All
+    functions raise ExportError.
     """
 
     write: Callable[[nn.Module, Normalisation, tuple[int, ...], Path], Path]
@@ -37,6 +38,7 @@ class Exporter:
     suffix: str
     tolerance: float
     write_module: Callable[[nn.Module, tuple[int, ...], Path], Path] | None = None
+    latency_ms: Callable[[Path], float] | None = None
 
     def __call__(
         self, network: nn.Module, normalisation: Normalisation, input_shape: tuple[int, ...], path: Path
@@ -48,6 +50,7 @@ class Exporter:
 EXPORTERS: Registry[Exporter] = Registry("exporter", "lathe.exporters")
 
 import compress.export.fp16  # noqa: E402  (these register themselves in EXPORTERS)
+import compress.export.litert  # noqa: E402
 import compress.export.onnx  # noqa: E402
 import compress.export.openvino  # noqa: E402
 import compress.export.pt2  # noqa: E402

@@ -18,7 +18,9 @@ def export(
     archive: Annotated[bool, typer.Option("--zip", help="Write one file OUT.zip instead of a folder.")] = False,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="Also the float network as onnx-fp16, openvino, pt2 (repeatable). [the study's]"),
+        typer.Option(
+            "--format", help="Also the float network as openvino, pte, litert, ... (repeatable). [the study's]"
+        ),
     ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:

@@ -1,5 +1,6 @@
 """What every registered exporter promises: the network's answers, the same bytes again, and an unchanged network."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,12 +14,15 @@ from compress.export.agreement import agreement
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, depthwise, images, torch_logits
 
 EXTRAS = {"openvino": "openvino", "pte": "executorch"}
-NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "pte" else name for name in EXPORTERS.names()]
+SLOW = ("pte", "litert")
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in EXPORTERS.names()]
 
 
 def exporter_of(name: str) -> Exporter:
     if name in EXTRAS and find_spec(EXTRAS[name]) is None:
         pytest.skip("an extra")
+    if name == "litert" and not os.environ.get("LATHE_LITERT_PYTHON"):
+        pytest.skip("LATHE_LITERT_PYTHON names no Python with litert-torch")
     return EXPORTERS.get(name)
 
 
@@ -39,7 +43,9 @@ def test_the_file_answers_as_the_network_and_is_the_same_twice(name: str, tmp_pa
     assert first == second and len(files) == 2 * len(first)
 
 
-@pytest.mark.parametrize("name", EXPORTERS.names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "litert" else n for n in EXPORTERS.names()]
+)
 def test_a_file_that_is_none_is_refused_with_its_name(name: str, tmp_path: Path) -> None:
     exporter = exporter_of(name)
     broken = tmp_path / f"broken{exporter.suffix}"

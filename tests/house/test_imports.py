@@ -20,6 +20,8 @@ HOMES = {
 }
 # The name that is imported, where it is not the name of the distribution.
 DISTRIBUTIONS = {
+    "litert_torch": "litert-torch",
+    "ai_edge_litert": "ai-edge-litert",
     "neural_compressor": "neural-compressor-pt",
     "PIL": "pillow",
     "ruamel": "ruamel.yaml",

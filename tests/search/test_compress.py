@@ -145,6 +145,13 @@ def test_show_report_top_and_export_know_it(search: Call, done: Done, tmp_path: 
             assert evaluate_file(tmp_path / "out" / name, test).accuracy == file["quality"]["test accuracy"]["value"]
 
 
+def test_a_network_of_the_users_is_exported_in_other_formats_too(search: Call, done: Done, tmp_path: Path) -> None:
+    said = search("export", "mine", "--db", done.db, "--out", tmp_path, "--format", "pt2")
+    assert said.code == 0, said.err
+    (card,) = json.loads((tmp_path / "card.json").read_text())["formats"].values()
+    assert card["format"] == "pt2" and card["agreement"]["same answers"] == 1.0
+
+
 def test_the_same_call_again_repeats_nothing(search: Call, done: Done) -> None:
     before = load_study("mine", str(done.db)).variants
     call = ("compress", "--model", f"{MODELS}:residual", "--recipe", done.recipe, "--db", done.db)
