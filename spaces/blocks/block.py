@@ -1,5 +1,6 @@
 """What a block is: a frozen config of one layer group that keeps the shape (N, C, H, W)."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import nn
@@ -46,6 +47,10 @@ class HasSimplest(Protocol):
 
     def simplest(self) -> Any:
         """It is itself among its own kind."""
+        ...
+
+    def parts(self) -> Mapping[str, int]:
+        """How often it has each part, by any names: blocks that compute alike have many parts in common."""
         ...
 
 

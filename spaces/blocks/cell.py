@@ -6,7 +6,7 @@ convolution is the centre of its edge's 3 x 3 one in the shared weights.
 
 import itertools
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -78,6 +78,17 @@ class Cell:
     def simplest(self) -> "Cell":
         """The cell of fewest edges that computes the same."""
         return replace(self, **dict(zip(NAMES, _simplest()[formula(self.operations)], strict=True)))
+
+    def parts(self) -> Counter[str]:
+        """How many ways lead through each sequence of operations, skipped edges left out. Source: path encoding, White
+        et al. 2021, arXiv:1910.11858."""
+        by_edge = dict(zip(EDGES, self.operations, strict=True))
+        found: Counter[str] = Counter()
+        for between in ((), (1,), (2,), (1, 2)):
+            ops = [by_edge[to, source] for source, to in itertools.pairwise((0, *between, NODES[-1]))]
+            if "none" not in ops:
+                found[" ".join(op for op in ops if op != "skip")] += 1
+        return found
 
 
 class CellLayers(nn.Module):

@@ -5,9 +5,10 @@ that `nas_tables.FILES` names; without --data it is $LATHE_DATA. Nothing is trai
 
 What to believe. Our sampler has one setting for both tables, but it was chosen by looking at these two tables: kernel,
 warp of the targets, acquisition and first architectures were picked among some 40 variants with seeds 0 to 39
-(studies/LOG.md). Other seeds (--first 2000) remove the luck of seeds, not that of tables. The other samplers have
-the settings of their papers or of Optuna, and were not tuned. `ours` ranks every network that is left, as a study does
-in spaces as small as these; `sampled candidates` draws them, as it does in large ones. Optuna's samplers know limits as
+(studies/LOG.md). Other seeds (--first 4000) remove the luck of seeds, not that of tables. Ours knows which cells of
+NAS-Bench-201 compute the same, as it does in any space of cells; the others are given the edges alone, have the
+settings of their papers or of Optuna, and were not tuned. `ours` ranks every network that is left, as a study does in
+spaces as small as these; `sampled candidates` draws them, as it does in large ones. Optuna's samplers know limits as
 soft constraints only; in a study, what they propose is repaired.
 """
 

@@ -74,7 +74,7 @@ def surrogate(is_listed: bool) -> Search:
             fresh = np.setdiff1d(lookup.feasible, picked) if is_listed else sampled(lookup, picked, values, rng)
             rows = np.concatenate([np.array(picked, int), fresh])
             known = np.stack([np.full(len(rows), np.nan), table.flops_m[rows]], axis=1)[:, : 1 + lookup.is_double]
-            encoding = encode(table.codes[rows], costs=costs[rows])
+            encoding = encode(table.forms[rows], costs=costs[rows], parts=table.parts[rows])
             best = rank(encoding, np.arange(len(picked)), values[picked], rng, known=known)[0]
             picked.append(int(rows[best]))
         return np.array(picked)

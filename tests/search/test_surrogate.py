@@ -40,6 +40,13 @@ def test_uncertainty_grows_with_the_distance_from_observations() -> None:
     assert (np.diff(deviation) > 0).all()
 
 
+def test_the_deviation_holds_what_networks_that_look_the_same_differ_by() -> None:
+    seen = np.tile(np.arange(0, 61, 6), 4)
+    noise = 0.5 * np.random.default_rng(0).standard_normal(len(seen))
+    _, deviation = fit(SMOOTH, seen, standard(np.sin(LINE[seen, 0]) + noise)).predict(seen)
+    assert deviation.min() > 0.4  # of targets whose deviation is 1: nothing that is seen once more would lower it
+
+
 def test_known_distances_predict_the_same() -> None:
     seen, asked = np.arange(0, 61, 6), np.array([1, 2, 50])
     posterior = fit(SMOOTH, seen, standard(LINE[seen, 0]))

@@ -36,6 +36,11 @@ def test_a_cell_is_the_sum_over_its_paths() -> None:
     torch.testing.assert_close(block(x), x + norm(x + pooled))
 
 
+def test_the_parts_of_a_cell_are_the_ways_through_it() -> None:
+    cell = cell_of(e10="conv3x3", e20="skip", e21="conv1x1", e30="skip", e31="avgpool3x3", e32="skip")
+    assert cell.parts() == {"": 2, "conv3x3 avgpool3x3": 1, "conv3x3 conv1x1": 1}
+
+
 def test_only_edges_between_input_and_output_are_built() -> None:
     dead = cell_of(e21="conv3x3", e10="conv1x1", e30="skip")  # node 2 leads nowhere
     assert live(dead.operations) == ("none", "none", "none", "skip", "none", "none")
@@ -70,6 +75,7 @@ def test_every_cells_simplest_is_its_own_and_computes_the_same() -> None:
         cell = cell_of(**dict(zip(NAMES, operations, strict=True)))
         simplest = cell.simplest()
         assert formula(simplest.operations) == formula(operations) and simplest.simplest() == simplest
+        assert simplest.parts() == cell.parts()
         assert sum(op != "none" for op in simplest.operations) <= sum(op != "none" for op in operations)
         found.add(simplest)
     assert 1000 < len(found) < 1500  # of 2233 cells

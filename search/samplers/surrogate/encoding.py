@@ -12,6 +12,8 @@ import numpy as np
 
 from search.samplers.surrogate.kernels import Block
 
+PART = 0.7  # what a part counts, where another option of a decision counts 1 twice
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -38,15 +40,23 @@ class Encoding:
         return (*decided, Block(self.numbers, linear=True), smooth)
 
 
-def encode(codes: np.ndarray, ordinal: np.ndarray | None = None, costs: np.ndarray | None = None) -> Encoding:
+def encode(
+    codes: np.ndarray,
+    ordinal: np.ndarray | None = None,
+    costs: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
+) -> Encoding:
     """Encode `codes` (n, slots), the index of the chosen option of each slot, -1 where the slot is inactive.
 
     `ordinal` (slots,) marks slots whose order means something: their squared distance grows with the difference and
-    is 2 between the extremes, as between two categories. `costs` (n, k) is positive (logs are taken).
+    is 2 between the extremes, as between two categories. `costs` (n, k) is positive (logs are taken). `parts` (n, p):
+    how often a row has each of the parts that blocks say they are made of.
     """
     codes = np.asarray(codes)
     marks = np.zeros(codes.shape[1], bool) if ordinal is None else np.asarray(ordinal, bool)
     columns = [_slot(codes[:, j], bool(marks[j])) for j in range(codes.shape[1])]
+    if parts is not None:
+        columns.append(PART * np.sqrt(parts))
     numbers = np.zeros((len(codes), 0)) if costs is None else standardise(np.log(np.asarray(costs, float)))
     return Encoding(np.concatenate([np.zeros((len(codes), 0)), *columns], axis=1), codes.shape[1], numbers)
 

@@ -28,15 +28,17 @@ class Posterior:
     weights: np.ndarray
 
     def predict(self, rows: np.ndarray, between: list[np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (each (m,)) of the noise-free target at `rows`; O(m n^2).
+        """Mean and standard deviation (each (m,)) of what an evaluation of `rows` will show; O(m n^2).
 
-        `between`: the distances from `rows` to the training rows, where they are known already.
+        What the decisions do not explain, the noise, is in the deviation: an architecture is evaluated once and keeps
+        its value, so it is a part of what it is worth. `between`: the distances from `rows` to the training rows, where
+        they are known already.
         """
         between = distances(self.blocks, rows, self.rows) if between is None else between
         cross = covariance(self.blocks, between, self.theta)
         explained = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
         left = variance(self.blocks, rows, self.theta) - np.einsum("ij,ij->j", explained, explained)
-        return cross @ self.weights, np.sqrt(np.maximum(left, 1e-9))
+        return cross @ self.weights, np.sqrt(np.maximum(left, 1e-9) + np.exp(self.theta[-1]))
 
 
 def fit(

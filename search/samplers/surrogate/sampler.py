@@ -11,6 +11,7 @@ from search.objectives import Objective
 from search.samplers.problem import Problem
 from search.samplers.surrogate.costs import NAMES, costs_of
 from search.samplers.surrogate.encoding import encode
+from search.samplers.surrogate.forms import forms
 from search.samplers.surrogate.pool import SIZE, candidates
 from search.samplers.surrogate.ranking import by_rank, first_random, rank
 
@@ -52,7 +53,8 @@ def propose(problem: Problem, rows: np.ndarray, values: np.ndarray, seed: int, c
     fresh, counts = candidates(costs, problem.limits, problem.weight_bytes, best, rows, rng, size)
     both = np.concatenate([rows, fresh])
     known = np.concatenate([costs.of(rows), counts])
-    encoding = encode(both, costs.grid.ordinal, known[:, :2])
+    simplest, parts = forms(costs.grid, both)
+    encoding = encode(simplest, costs.grid.ordinal, known[:, :2], parts)
     order = rank(encoding, np.arange(len(rows)), values, rng, known=_known(problem.objectives, known), together=count)
     return both[order]
 
