@@ -72,10 +72,10 @@ class Prune:
         return by_latency.prune_to_latency(variant.network, plan, self.latency, context)
 
     def _smaller(self, variant: Variant, data: Data) -> tuple[Description, nn.Module]:
-        kind, images = self.importance, data.normalise(data.train.x[: refit.IMAGES])
+        kind, images = self.importance, data.normalise(data.train.x[: refit.IMAGES + refit.ASKED])
         if isinstance(variant.arch, Foreign):
             network, kept = foreign.prune_foreign(variant.network, data, self.ratio, self.multiple, kind)
-            refit.refit(network, refit.answers(variant.network, images), kept, images)
+            refit.refit(network, refit.target(variant.network, images), kept)
             given = variant.arch
             return foreign_of(network, given.source, given.input_shape, given.classes), network
         slopes = slopes_for(kind, variant.network, data)
@@ -86,7 +86,7 @@ class Prune:
                 f"a ratio of {self.ratio} removes nothing from this network. Raise `ratio`, or lower `multiple`."
             )
         network = extract(tensors, arch)
-        refit.refit(network, refit.answers(extract(tensors, variant.arch), images), {}, images)
+        refit.refit(network, refit.target(extract(tensors, variant.arch), images), {})
         return arch, network
 
 

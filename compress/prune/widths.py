@@ -28,18 +28,18 @@ class Losses:
 
     plan: Plan
     context: Context
-    answers: dict[str, refit.Answer]
+    target: refit.Target
     known: dict[tuple[int, ...], float] = field(default_factory=dict)
 
     @staticmethod
     def of(plan: Plan, context: Context) -> "Losses":
         """Cost: one pass of the whole network over the images of the fit."""
-        return Losses(plan, context, refit.answers(plan.whole, fitting_images(context)))
+        return Losses(plan, context, refit.target(plan.whole, fitting_images(context)))
 
     def made(self, widths: Sequence[int]) -> tuple[Description, nn.Module]:
         """The network at these widths, fitted, not trained on."""
         arch, network, kept = self.plan.cut(widths)
-        refit.refit(network, self.answers, kept, fitting_images(self.context))
+        refit.refit(network, self.target, kept)
         return arch, network
 
     def __call__(self, widths: tuple[int, ...]) -> float:
@@ -56,8 +56,8 @@ class Losses:
 
 
 def fitting_images(context: Context) -> torch.Tensor:
-    """(up to 256, C, H, W): normalised training images."""
-    return context.data.normalise(context.data.train.x[: refit.IMAGES])
+    """(up to 320, C, H, W): normalised training images."""
+    return context.data.normalise(context.data.train.x[: refit.IMAGES + refit.ASKED])
 
 
 def least_loss(

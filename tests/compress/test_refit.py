@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compress.prune.refit import answers, refit
+from compress.prune.refit import Answer, Target, answers, refit, target
 
 
 def pair(redundant: bool) -> nn.Sequential:
@@ -41,14 +41,14 @@ def test_what_repeated_others_is_not_missed() -> None:
     whole, left = pair(redundant=True), torch.tensor([0, 2, 5, 7])
     made = halved(whole, left)
     assert error(made, whole) > 0.1
-    refit(made, answers(whole, images()), {"0": left}, images())
+    assert refit(made, target(whole, images()), {"0": left})
     assert error(made, whole) < 0.01
 
 
 def test_a_network_of_which_nothing_was_cut_stays_as_it_was() -> None:
     whole = pair(redundant=False)
     made = copy.deepcopy(whole)
-    refit(made, answers(whole, images()), {}, images())
+    refit(made, target(whole, images()), {})
     assert error(made, whole) < 1e-6
 
 
@@ -56,7 +56,7 @@ def test_a_fit_is_nearer_to_the_whole_on_images_that_it_did_not_see() -> None:
     whole, left = pair(redundant=False), torch.tensor([1, 2, 4, 6])
     made = halved(whole, left)
     before = error(made, whole)
-    refit(made, answers(whole, images()), {"0": left}, images())
+    assert refit(made, target(whole, images()), {"0": left})
     assert error(made, whole) < 0.8 * before
 
 
@@ -74,7 +74,7 @@ def test_layers_that_run_twice_or_do_not_compare_are_left_alone() -> None:
     known = answers(whole, x)
     assert set(known) == {"two"} and known["two"].values.shape == (16, 5, 2)
     made = copy.deepcopy(whole)
-    refit(made, known, {}, x[:8])
+    refit(made, Target(known, x[:8], x, whole(x)), {})
     for before, after in zip(whole.parameters(), made.parameters(), strict=True):
         torch.testing.assert_close(after, before, rtol=0, atol=0)
 
@@ -83,9 +83,21 @@ def test_batchnorm_is_recalibrated_and_keeps_its_momentum() -> None:
     torch.manual_seed(0)
     whole = nn.Sequential(nn.Conv2d(2, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 3)).eval()
     made = copy.deepcopy(whole)
-    refit(made, answers(whole, images()), {}, images())
+    to = target(whole, images())
+    refit(made, to, {})
     norm: Any = made[1]
     with torch.no_grad():
-        seen = made[0](images())
+        seen = made[0](to.x)
     torch.testing.assert_close(norm.running_mean, seen.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
     assert norm.momentum == 0.1 and not norm.training
+
+
+def test_a_fit_that_does_harm_is_undone() -> None:
+    whole, left = pair(redundant=True), torch.tensor([0, 2, 5, 7])
+    made = halved(whole, left)
+    before, state = error(made, whole), copy.deepcopy(made.state_dict())
+    to = target(whole, images())
+    spoiled = {name: Answer(torch.randn_like(answer.values) * 9, answer.at) for name, answer in to.layers.items()}
+    assert not refit(made, Target(spoiled, to.x, to.asked, to.wanted), {"0": left})
+    assert error(made, whole) == before
+    assert all(torch.equal(made.state_dict()[name], tensor) for name, tensor in state.items())

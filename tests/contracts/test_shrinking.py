@@ -14,8 +14,7 @@ from compress.evaluate import evaluate, evaluate_file
 from compress.export.session import graph_report, logits
 from compress.prune.channels import prune
 from compress.prune.dimensions import dimensions
-from compress.prune.refit import answers as layer_answers
-from compress.prune.refit import refit
+from compress.prune.refit import refit, target
 from compress.quantize.int8 import quantize_static
 from compress.recalibrate import recalibrate
 from compress.train import Training, fit, hard_labels
@@ -96,14 +95,13 @@ def test_fitting_what_is_left_brings_its_answers_nearer_to_the_whole_network(tra
     x = trained.data.normalise(trained.data.train.x)
     whole, (cut, fitted) = trained.network.eval(), (extract(trained.ordered, trained.smaller) for _ in range(2))
     recalibrate(cut, x)
-    refit(fitted, layer_answers(extract(trained.ordered, trained.arch), x), {}, x)
+    helped = refit(fitted, target(extract(trained.ordered, trained.arch), x), {})
     asked = trained.data.validation.x
     wanted = answers(whole, trained.data, asked)
     lost, left = (np.square(answers(made, trained.data, asked) - wanted).mean() for made in (cut, fitted))
     rational = any(isinstance(layer, Rational) for layer in whole.modules())
-    if left >= lost and rational and len(trained.arch.input_shape) == 2:
-        pytest.xfail("fitted inputs can leave the range that a rational function was trained on (studies/LOG.md)")
-    assert left < lost
+    assert helped or rational, "only inputs that leave the range of a rational function are known to spoil a fit"
+    assert left < lost if helped else left <= 1.001 * lost
 
 
 def test_a_pruned_network_is_smaller_in_every_dimension(trained: Trained) -> None:
