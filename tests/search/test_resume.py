@@ -75,7 +75,8 @@ def study_killed(point: str, db: Path) -> None:
 def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A finished study for every kill point that this run asks for; two at a time, because each uses one core."""
     folder = tmp_path_factory.mktemp("studies")
-    asked = {item.callspec.params.get("point") for item in request.session.items if hasattr(item, "callspec")}
+    given = [getattr(item, "callspec", None) for item in request.session.items]
+    asked = {call.params.get("point") for call in given if call is not None}
     points = [point for point in KILL_POINTS if point == "never" or point in asked]
     found = {point: folder / str(number) / "lathe.db" for number, point in enumerate(points)}
     with ThreadPoolExecutor(2) as pool:
