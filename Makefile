@@ -13,6 +13,8 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 SPACE ?= studies/digits/space.yaml
 STUDY ?= digits-cpu
+# Two files of tests at a time; more would measure each other's load.
+SIDE_BY_SIDE ?= -n 2 --dist loadfile
 
 .PHONY: demo test slow check format venv clean
 
@@ -22,10 +24,10 @@ demo: $(READY)
 	@echo "See it in the browser:  $(BIN)/search dashboard"
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(SIDE_BY_SIDE)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -55,7 +55,7 @@ def test_one_answer_serves_a_batch(fits: list[int]) -> None:
     assert fits == [*range(FROM), 24, 29, 34, 39]
 
 
-@pytest.mark.parametrize("broken_after", [25, 28, 29, 30, 36])
+@pytest.mark.parametrize("broken_after", [25, 29, *(pytest.param(n, marks=pytest.mark.slow) for n in (28, 30, 36))])
 def test_a_study_resumed_within_a_batch_goes_on_as_the_unbroken_one(fits: list[int], broken_after: int) -> None:
     unbroken = go_on(proposer(), 0, TRIALS)
     resumed = proposer()
