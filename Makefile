@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 SPACE ?= studies/digits/space.yaml
 STUDY ?= digits-cpu
 # Two files of tests at a time; more would measure each other's load.
-SIDE_BY_SIDE ?= -n 2 --dist loadfile
+SIDE_BY_SIDE ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test slow check format venv clean
 
