@@ -130,11 +130,13 @@ def _runnable(path: Path) -> Iterator[None]:
 def _library() -> tuple[Any, Any]:
     """(executorch.exir, the partitioner for XNNPACK). Raises: ExportError: if it is not installed."""
     try:
-        from executorch import exir
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch import exir  # pyright: ignore[reportMissingImports]
+        from executorch.backends.xnnpack.partition import (  # pyright: ignore[reportMissingImports]
+            xnnpack_partitioner as partition,
+        )
     except ImportError as error:
         raise ExportError(EXTRA) from error
-    return exir, XnnpackPartitioner
+    return exir, partition.XnnpackPartitioner
 
 
 EXPORTERS.register("pte")(Exporter(export_pte, answers, ".pte", 1e-4, write_pte))

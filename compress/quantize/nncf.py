@@ -87,8 +87,7 @@ class Nncf:
 
 def _quantized(model: Any, images: list[dict[str, np.ndarray]], is_transformer: bool) -> Any:
     os.environ.setdefault("NNCF_CI", "1")  # else it reports its use to Google Analytics
-    import nncf  # pyright: ignore[reportMissingImports]
-
+    nncf: Any = importlib.import_module("nncf")
     return nncf.quantize(
         model,
         nncf.Dataset(images),

@@ -42,7 +42,9 @@ def xnnpack_simulated(whole: nn.Module, calibration: Tensor, scheme: str) -> Gra
     try:
         with quiet():
             warnings.simplefilter("ignore")
-            from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as library
+            from executorch.backends.xnnpack.quantizer import (  # pyright: ignore[reportMissingImports]
+                xnnpack_quantizer as library,
+            )
             from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     except ImportError as error:
         raise QuantizeError(EXTRA) from error

@@ -78,7 +78,7 @@ def _bindings() -> Any:
     import torch  # noqa: F401  (the bindings are linked against it)
 
     with _silent():
-        from executorch.extension.pybindings import _C
+        from executorch.extension.pybindings import _C  # pyright: ignore[reportMissingImports]
     return _C
 
 
