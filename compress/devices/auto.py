@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from compress.devices import DEVICES, digest, local
 from compress.devices.engines import PRECISIONS, Setup
 from compress.devices.protocol import Sampling
 from compress.measurement import Measurement
-from compress.runner import answering
 from compress.runner.engines.torch import MODES
 
 
 @DEVICES.register("auto")
 @dataclass(frozen=True)
-class Auto:
+class Auto(local.Local):
     """Which engine it was is in each measurement (`engine`), with how many times as long the others take. A file that
     one engine cannot run is measured in the others. engines: of which, with commas; nothing said, onnxruntime, openvino
     and executorch. precision: of OpenVINO's arithmetic. mode: of torch. The rest as of `onnxruntime`.
@@ -43,26 +40,6 @@ class Auto:
     def setup(self) -> Setup:
         setup = local.setup_of("auto", self.threads, self.shapes, self.precision, self.engines)
         return replace(setup, mode=self.mode)
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """What the engines read. Raises: DeviceError."""
-        return self.setup.formats
-
-    def fingerprint(self) -> dict[str, str]:
-        """The machine, the runtime and its options, and the version of the protocol; neither rounds nor the seed."""
-        return local.fingerprint(self.setup)
-
-    def about(self) -> dict[str, Any]:
-        """What runs here."""
-        return answering.probe()
-
-    def measure(self, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
-        """Latency of each file beside `reference`, while nothing else of ours trains or measures on this machine.
-
-        Raises: DeviceError: if a file cannot be opened, fed or run. Cost: about 0.05 s and 170 calls a file.
-        """
-        return local.measure(self.setup, self.sampling, files, reference, name)
 
     def resources(self, file: Path, name: str) -> list[Measurement]:
         """Peak memory and, where the processor's counters can be read, energy; in the engine that is the fastest."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from compress.devices import DEVICES, local
 from compress.devices.engines import Setup
 from compress.devices.protocol import Sampling
-from compress.measurement import Measurement
-from compress.runner import answering
 
 
 @DEVICES.register("executorch")
 @dataclass(frozen=True)
-class ExecuTorch:
+class ExecuTorch(local.Local):
     """threads: of XNNPACK. rounds, calls, seed: as of `onnxruntime`. A network is measured, and its accuracy evaluated,
     in the program that ExecuTorch made of it, int8 in XNNPACK's own scheme.
     """
@@ -36,27 +31,3 @@ class ExecuTorch:
     @property
     def setup(self) -> Setup:
         return local.setup_of("executorch", self.threads)
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """What the engine reads. Raises: DeviceError."""
-        return self.setup.formats
-
-    def fingerprint(self) -> dict[str, str]:
-        """The machine, the runtime and its options, and the version of the protocol; neither rounds nor the seed."""
-        return local.fingerprint(self.setup)
-
-    def about(self) -> dict[str, Any]:
-        """What runs here."""
-        return answering.probe()
-
-    def measure(self, files: Sequence[Path], reference: Path, name: str) -> list[Measurement]:
-        """Latency of each file beside `reference`, while nothing else of ours trains or measures on this machine.
-
-        Raises: DeviceError: if a file cannot be opened, fed or run. Cost: about 0.05 s and 170 calls a file.
-        """
-        return local.measure(self.setup, self.sampling, files, reference, name)
-
-    def resources(self, file: Path, name: str) -> list[Measurement]:
-        """Peak memory and, where the processor's counters can be read, energy; in a process of its own."""
-        return local.resources(self.setup, file, name)
