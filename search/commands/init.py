@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def init(
-    data: Annotated[Path, typer.Argument(help="A folder with a folder of images for each class, or a Parquet file.")],
+    data: Annotated[
+        Path, typer.Argument(help="A folder with a folder of images for each class, or a Parquet or .npz file.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write; by default NAME.yaml here.", show_default=False)
     ] = None,
@@ -27,7 +29,7 @@ def init(
     ] = "onnxruntime",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
-    """Write a space file for your own data: images in folders or in a Parquet file, or series. Then launch it."""
+    """Write a space file for your own data, images or series: in folders, Parquet or .npz. Then launch it."""
     with explained():
         from search.config.draft import draft
         from search.config.found import find

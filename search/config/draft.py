@@ -76,7 +76,9 @@ def _stages(strides: Sequence[int], side: float, is_image: bool) -> Iterator[str
 
 def _task(found: Found, side: int) -> str:
     fields = {"kind": found.kind, **found.fields}
-    lines = [f"  {name}: {_quoted(value)}" for name, value in fields.items()]
+    lines = [f"  {name}: {_quoted(value)}" for name, value in fields.items() if name != "layout"]
+    if "layout" in fields:
+        lines.append(_remarked(f"  layout: {fields['layout']}", "axes of x: N examples, C channels, H, W or length L"))
     if len(found.shape) == 3:
         mirrored = str(found.shape[0] == 3).lower()
         lines.append(_remarked(f"  crop_pixels: {max(1, side // 8)}", "training shifts images by up to so many pixels"))

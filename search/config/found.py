@@ -1,16 +1,21 @@
-"""What a folder or a Parquet file of one's own holds, from a look at some of it: the task to read it with."""
+"""What a folder or a file of one's own holds, from a look at some of it: the task to read it with."""
 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from spaces.registry import nearest
+from spaces.tasks.arrays import channels_first, guess_layout
 from spaces.tasks.data import DataError
 from spaces.tasks.folder import PARTS, image_files
+from spaces.tasks.npz import array_shapes, read_arrays
 from spaces.tasks.table import read_labels, read_table
 
 if TYPE_CHECKING:
@@ -33,7 +38,7 @@ class Found:
 
 
 def find(path: Path) -> Found:
-    """Look at `path`: a folder of folders of images, or a Parquet file of images or series. Raises: DataError."""
+    """Look at `path`: a folder of folders of images, or a file of images or series. Raises: DataError."""
     if path.is_dir():
         return _folder(path)
     if not path.exists():
@@ -42,7 +47,12 @@ def find(path: Path) -> Found:
         raise DataError(f"there is no {path}." + (f" Did you mean {close!r}?" if close else ""))
     if path.suffix.lower() in (".parquet", ".pq"):
         return _table(path)
-    raise DataError(f"{path} is neither a folder of images nor a Parquet file (.parquet), which is what a study reads.")
+    if path.suffix.lower() == ".npz":
+        return _arrays(path)
+    raise DataError(
+        f"{path} is neither a folder of images nor a Parquet file (.parquet) nor one of arrays (.npz), "
+        "which is what a study reads."
+    )
 
 
 def _folder(path: Path) -> Found:
@@ -88,6 +98,42 @@ def _table(path: Path) -> Found:
     length = {"length": max(lengths)} if len(lengths) > 1 else {}
     shape = (len(rows[0]) if nested else 1, max(lengths))
     return Found("series", {"path": str(path), **named, **length}, len(y), len(classes), shape)
+
+
+def _arrays(path: Path) -> Found:
+    shapes = array_shapes(str(path))
+    x_name, y_name = _pair({name: shape for name, shape in shapes.items() if not _is_aside(name)})
+    if not x_name:
+        listed = ", ".join(f"{name} ({' x '.join(map(str, shape))})" for name, shape in shapes.items())
+        raise DataError(f"{path} has no array of examples with one of as many labels, but {listed}.")
+    x, y = read_arrays(str(path), (x_name, y_name))
+    layout = _layout(x, x_name)
+    test_x, test_y = _pair({name: shape for name, shape in shapes.items() if "test" in name.lower()})
+    named = {"x": x_name, "y": y_name, "test_x": test_x, "test_y": test_y}
+    fields = {"path": str(path)} | {key: name for key, name in named.items() if name not in ("", key)}
+    shape = channels_first(x[:1], layout, x_name, str(path)).shape[1:]
+    return Found("arrays", {**fields, "layout": layout}, len(x), len(np.unique(y)), shape)
+
+
+def _is_aside(name: str) -> bool:
+    """Whether an array belongs to a part that is not trained on."""
+    return any(part in name.lower() for part in ("test", "val"))
+
+
+def _pair(shapes: dict[str, tuple[int, ...]]) -> tuple[str, str]:
+    """Names of the first array of examples and of one with a label for each, or two empty ones."""
+    for x, shape in shapes.items():
+        for y, other in shapes.items():
+            if len(shape) > 1 and len(other) > 0 and math.prod(shape) > shape[0] == math.prod(other):
+                return x, y
+    return "", ""
+
+
+def _layout(x: np.ndarray, name: str) -> str:
+    """As the task guesses it; of three axes that are no images the longer one is time, and most often that is right."""
+    if x.ndim == 3 and x.dtype != np.uint8:
+        return "NLC" if x.shape[1] > x.shape[2] else "NCL"
+    return guess_layout(x, name)
 
 
 def _columns(path: Path) -> dict[str, pa.DataType]:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import torch
 
-from spaces.tasks import TASKS, Data, Digits, Folder, Parquet, Series, Table, Task
+from spaces.tasks import TASKS, Arrays, Data, Digits, Folder, Parquet, Series, Table, Task
 from spaces.tasks.data import Split
 from tests.spaces.parquet_files import pictures, png, write
 
@@ -18,6 +19,13 @@ def parquet(folder: Path, seed: int) -> Task:
     if not file.exists():
         write(file, pictures(40), [i % 4 for i in range(40)])
     return Parquet(str(file), seed=seed)
+
+
+def arrays(folder: Path, seed: int) -> Task:
+    file = folder / "arrays.npz"
+    if not file.exists():
+        numpy.savez(file, x=numpy.stack(pictures(40)), y=numpy.arange(40) % 4)
+    return Arrays(str(file), seed=seed)
 
 
 def folder(tmp: Path, seed: int) -> Task:
@@ -37,6 +45,7 @@ def series(folder: Path, seed: int) -> Task:
 
 # How to make one of each kind for a seed. A task that is not here fails the first test below: add it.
 MAKE: dict[str, Callable[[Path, int], Task]] = {
+    "arrays": arrays,
     "digits": lambda _, seed: Digits(seed=seed),
     "folder": folder,
     "parquet": parquet,

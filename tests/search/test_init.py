@@ -115,3 +115,30 @@ def test_the_last_stage_sees_few_positions_whatever_the_input() -> None:
     for side in (8, 12, 28, 32, 48, 64, 96, 160, 224, 256):
         stem, strides = strides_for(side)
         assert 2 <= len(strides) <= 5 and 4 <= side / stem / np.prod(strides) <= 8, side
+
+
+def test_a_file_of_arrays_with_a_test_part_becomes_a_study(search: Call, tmp_path: Path) -> None:
+    arrays = {
+        "train_images": pictures(40, 28, 28),
+        "train_labels": np.arange(40)[:, None] % 3,
+        "val_images": pictures(9, 28, 28, seed=1),
+        "val_labels": np.arange(9)[:, None] % 3,
+        "test_images": pictures(12, 28, 28, seed=2),
+        "test_labels": np.arange(12)[:, None] % 3,
+    }
+    np.savez(tmp_path / "cells.npz", **arrays)
+    said = search("init", tmp_path / "cells.npz", "--out", tmp_path / "cells.yaml")
+    assert said.code == 0 and "40 examples, 3 classes, 3 x 28 x 28" in said.out, said.err
+    data = read_config(tmp_path / "cells.yaml").task.load()
+    assert data.input_shape == (3, 28, 28) and len(data.read_test().y) == 12
+
+
+def test_arrays_of_series_are_told_from_images(search: Call, tmp_path: Path) -> None:
+    np.savez(tmp_path / "motion.npz", signal=np.random.default_rng(0).normal(size=(40, 64, 6)), label=np.arange(40) % 3)
+    said = search("init", tmp_path / "motion.npz", "--out", tmp_path / "motion.yaml")
+    assert said.code == 0 and "3 classes, 6 x 64" in said.out, said.err
+    assert "layout: NLC" in (tmp_path / "motion.yaml").read_text()
+    assert read_config(tmp_path / "motion.yaml").task.load().input_shape == (6, 64)
+    np.savez(tmp_path / "none.npz", weights=np.zeros((4, 4)))
+    said = search("init", tmp_path / "none.npz", "--out", tmp_path / "none.yaml")
+    assert said.code == 3 and "no array of examples with one of as many labels" in said.err
