@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from compress.context import Context
+from compress.distill.assistant import Assistant
 from compress.evaluate import NotFinite, Quality, accuracy_drop, evaluate_file
 from compress.export import ExportError
 from compress.export.normalised import exportable
@@ -57,7 +58,10 @@ class Findings:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A step that was tried: what came out, and whether it is kept. `variant` is None if it could not be taken."""
+    """A step that was tried: what came out, and whether it is kept. `variant` is None if it could not be taken.
+
+    assistant: who taught in it, where that was not the context's teacher.
+    """
 
     step: str
     config: Mapping[str, Any]
@@ -66,6 +70,7 @@ class Attempt:
     verdict: str
     reason: str
     seconds: float
+    assistant: Assistant | None = None
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,10 @@ def take(
     except (StepError, ExportError, QuantizeError, NonFiniteLoss, NotFinite) as error:
         return Attempt(name, asdict(step), None, None, "rejected", str(error), time.monotonic() - began)  # type: ignore[call-overload]
     verdict, reason = verdict_on(found)
-    return Attempt(name, asdict(step), changed, found, verdict, reason, time.monotonic() - began)  # type: ignore[call-overload]
+    assistant = changed.assistant if changed.assistant is not variant.assistant else None
+    if assistant:
+        reason = f"{reason}; {assistant.describe()}"
+    return Attempt(name, asdict(step), changed, found, verdict, reason, time.monotonic() - began, assistant)  # type: ignore[call-overload]
 
 
 def on_the_way(before: Findings, found: Findings) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from compress.foreign import Description
 from compress.measurement import Measurement
 from compress.train import Progress
 from spaces.tasks import Data
@@ -15,7 +16,8 @@ from spaces.tasks import Data
 
 @dataclass(frozen=True)
 class Context:
-    """data: of the study. teacher: a trained network to distill from, or None. folder: scratch space for files.
+    """data: of the study. teacher: a trained network to distill from, or None; teacher_arch: its description, for what
+    changes a copy of it. folder: scratch space for files.
 
     before_step: called between training steps; it may raise to stop. files: exported files by (id of the network,
     quantization or None), with the network itself. graphs: exported graphs by architecture, to be filled with other
@@ -38,6 +40,7 @@ class Context:
     simulations: dict[tuple[int, Any], tuple[nn.Module, Any]] = field(default_factory=dict, compare=False)
     formats: tuple[str, ...] = ("onnx",)
     complete: set[Path] = field(default_factory=set, compare=False)
+    teacher_arch: Description | None = None
 
     def calibration(self, images: int, after: int = 0) -> np.ndarray:
         """(images, C, H, W) raw float32 pixels of the training part, the same ones for the same seed.

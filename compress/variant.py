@@ -14,6 +14,7 @@ from spaces.counts import Counts
 
 if TYPE_CHECKING:
     from compress.context import Context
+    from compress.distill.assistant import Assistant
 
 
 class Quantization(Protocol):
@@ -44,13 +45,15 @@ class Variant:
     arch: an Architecture, from which the network can be built, or the Foreign description of a user's own.
     network: float32, normalised input -> logits, in eval mode; treated as frozen, steps work on copies. precision:
     int8 means that `quantization` makes the file. It is the settings of the step that quantized: weights and settings
-    are all that a resumed study needs to make the same file again.
+    are all that a resumed study needs to make the same file again. assistant: who taught it, where that was not the
+    context's teacher.
     """
 
     arch: Description
     network: nn.Module = field(compare=False)
     precision: Literal["float32", "int8"] = "float32"
     quantization: Quantization | None = None
+    assistant: Assistant | None = field(default=None, compare=False)
 
     @property
     def counts(self) -> Counts:

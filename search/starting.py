@@ -17,7 +17,7 @@ from search.config.recipe import RecipeConfig, is_recipe
 from search.errors import ConfigError, NotFound
 from search.report.summary import evaluation_of
 from search.state.ledger import Ledger
-from search.state.records import StudyRecord, VariantRecord
+from search.state.records import StudyRecord, VariantRecord, is_teacher
 from search.state.weights import stored_network, weights_bytes
 from spaces.tasks import Data
 
@@ -70,7 +70,7 @@ def teacher_of(
     if config.variant:
         name = config.variant.partition(":")[0]
         for record in reversed(ledger.variants(ledger.study(name).id)):
-            if record.role == "teacher" and record.weights and record.architecture:
+            if is_teacher(record) and record.weights and record.architecture:
                 arch = description_of(record.architecture.json)
                 return stored_network(ledger.store, record), arch, f"the teacher of study {name}"
     return given.network, given.arch, "the model as it was given"

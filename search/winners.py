@@ -11,7 +11,8 @@ from torch import nn
 from compress.apply import Attempt, Budget, Findings, apply, find
 from compress.context import Context
 from compress.devices import formats_of
-from compress.foreign import description_of
+from compress.distill.assistant import Assistant
+from compress.foreign import Description, description_of
 from compress.measurement import Measurement, exact
 from compress.onnx_file import OnnxFile
 from compress.recipe import STEPS, Step
@@ -23,7 +24,7 @@ from search.latency.measuring import DECIDING, SHIPPED, measure_file
 from search.latency.parts import measure_parts
 from search.latency.reach import when_reachable
 from search.screen import evaluations, extract_calibrated
-from search.state.records import ArtifactRecord, Evaluation, Parent, Role, TrialRecord, VariantRecord
+from search.state.records import ASSISTANT, ArtifactRecord, Evaluation, Parent, Role, TrialRecord, VariantRecord
 from search.state.weights import weights_bytes
 from search.study import Study, architecture_record
 from search.supernet.shared_weights import Supernet
@@ -84,9 +85,15 @@ class Chain:
             graphs=study.graphs,
             measure=lambda files: measure_parts(files, self.device, study),
             formats=formats_of(*(study.config.devices[name] for name in study.devices)),
+            teacher_arch=self._described(teacher[1]) if teacher else None,
         )
         self.teacher = teacher[1] if teacher else None
         self.done = study.watch.done
+
+    def _described(self, teacher: Parent) -> Description | None:
+        records = self.study.ledger.variants(self.study.id, after=teacher.id - 1)
+        row = next((record.architecture for record in records if record.id == teacher.id), None)
+        return description_of(row.json) if row else None
 
     def _progress(self, share: float, text: str) -> None:
         """How far the step at work is, of the whole stage."""
@@ -165,7 +172,8 @@ class Chain:
         findings, study = attempt.findings, self.study
         parents = (Parent(parent),) if parent else ()
         if self.teacher and attempt.step in ("distill", "prune", "qat"):
-            parents = (*parents, self.teacher)
+            by = attempt.assistant
+            parents = (*parents, self._record_assistant(by, self.teacher, parent or 0) if by else self.teacher)
         row = architecture_record(variant.arch)
         weights = model = None
         artifacts: tuple[ArtifactRecord, ...] = ()
@@ -189,6 +197,19 @@ class Chain:
             architecture=row, artifacts=artifacts, **rows,
         )  # fmt: skip
         return study.ledger.record_variant(study.id, record)
+
+    def _record_assistant(self, found: Assistant, teacher: Parent, student: int) -> Parent:
+        """The assistant's row: made of the teacher, which it learned from, for the student of that id."""
+        study, chosen = self.study, found.chosen
+        config = {"student": student, "tried": found.tried, "epochs": found.epochs}
+        record = VariantRecord(
+            chosen.arch.id, "teacher", ASSISTANT, config, "float32", "start",
+            f"least accuracy lost for a parameter of {len(found.tried)} sizes", self.trial_id,
+            (Parent(teacher.id), teacher), seconds=found.seconds, architecture=architecture_record(chosen.arch),
+            weights=study.ledger.add_artifact(study.id, weights_bytes(chosen.network), "safetensors", ASSISTANT),
+            evaluations=evaluations(chosen.quality, "validation", "alone"),
+        )  # fmt: skip
+        return Parent(study.ledger.record_variant(study.id, record), "teacher")
 
     def _costs(self, findings: Findings, model: str) -> tuple[Measurement, ...]:
         counts = findings.counts

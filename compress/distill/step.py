@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from compress.context import Context
 from compress.distill import LOSSES, DistillLoss
+from compress.distill import assistant as assistants  # the module: it imports compress.recipe, which imports this one
 from compress.distill.seen import Seen, Watched
 from compress.recipe import STEPS, StepError
 from compress.train import Batch, Loss, Training, fit, hard_labels
@@ -24,7 +26,9 @@ class Distill:
 
     loss: what of the teacher is learned. weight: of that loss, 0 to 1; the labels' cross-entropy has the rest.
     temperature: softens both outputs where the loss compares outputs; such a loss is scaled by its square, as in
-    Hinton's paper, so that `weight` means the same at every temperature.
+    Hinton's paper, so that `weight` means the same at every temperature. assistant: `auto` lets a pruned copy of the
+    teacher learn first and teach then, see assistant.py; epochs are of all of them together, at most half of them the
+    candidates'. Without a teacher there is none.
     """
 
     loss: str = "logits"
@@ -33,12 +37,21 @@ class Distill:
     batch: int = 64
     temperature: float = 2.0
     weight: float = 0.7
+    assistant: Literal["none", "auto"] = "none"
+
+    @property
+    def least_epochs(self) -> int:
+        """Fewer leave none for an assistant."""
+        return 2 if self.assistant == "auto" else 1
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES.names():
             raise ValueError(f"`loss` must be one of {', '.join(LOSSES.names())}, got {self.loss!r}.")
-        if self.epochs < 1:
-            raise ValueError(f"`epochs` must be at least 1, got {self.epochs}.")
+        if self.assistant not in ("none", "auto"):
+            raise ValueError(f"`assistant` must be none or auto, got {self.assistant!r}.")
+        if self.epochs < self.least_epochs:
+            shared = "" if self.least_epochs == 1 else " with `assistant: auto`, which has half of them"
+            raise ValueError(f"`epochs` must be at least {self.least_epochs}{shared}, got {self.epochs}.")
         if not 0 <= self.weight <= 1:
             raise ValueError(f"`weight` must be in [0, 1], got {self.weight}. Write 0.5 for half labels, half teacher.")
         for name in ("temperature", "lr", "batch"):
@@ -48,10 +61,16 @@ class Distill:
     def __call__(self, variant: Variant, context: Context) -> Variant:
         if variant.precision != "float32":
             raise StepError("distill trains float32 networks: put it before quantize in `compress.steps`.")
-        network = copy.deepcopy(variant.network)
-        training = Training(self.epochs, batch=self.batch, lr=self.lr)
+        network, epochs, assistant = copy.deepcopy(variant.network), self.epochs, None
+        if self.assistant == "auto" and context.teacher is not None:
+            assistant = assistants.find_assistant(variant.arch, context, epochs, self._teach)
+            context, epochs = assistants.taught_by(assistant, context), epochs - assistant.epochs
+        self._teach(network, context, epochs)
+        return Variant(variant.arch, network, assistant=assistant)
+
+    def _teach(self, network: nn.Module, context: Context, epochs: int) -> None:
+        training = Training(epochs, batch=self.batch, lr=self.lr)
         train_with_teacher(network, context, training, self.temperature, self.weight, self.loss)
-        return Variant(variant.arch, network)
 
 
 def train_with_teacher(

@@ -56,7 +56,7 @@ def prune_foreign(
         check_answers(made, x, classes)
     if _numbers(made) >= _numbers(network):
         raise StepError(
-            f"a ratio of {ratio} removes nothing from this network. Raise `ratio`, or lower `multiple` ({multiple})."
+            f"a ratio of {ratio:g} removes nothing from this network. Raise `ratio`, or lower `multiple` ({multiple})."
         )
     return made, left
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from search.report.summary import RANK, Quantity, describe, evaluation_of, quantity_of
 from search.state.recorded import Recorded
-from search.state.records import VariantRecord
+from search.state.records import ASSISTANT, VariantRecord, is_teacher
 
 EQUAL_WITHIN = 0.02  # latencies of fresh sessions differ by about as much, whatever their intervals say
 Outcome = Literal["won", "lost", "trade", "even"]
@@ -238,7 +238,7 @@ def _name(variant: VariantRecord, number: int | None) -> str:
         given = str(variant.config.get("name") or f"architecture {variant.architecture_id[:8]}")
         return f"trial {number}" if number is not None else given
     if variant.role == "teacher":
-        return "teacher"
+        return "teacher" if is_teacher(variant) else ASSISTANT
     name = str(variant.config.get("name", variant.step))
     known = {"hand-made": "hand-made network", "random search": "best of as many random networks"}
     return known.get(name, name)

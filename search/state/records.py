@@ -18,6 +18,7 @@ Role = Literal["winner", "baseline", "teacher"]
 Verdict = Literal["start", "accepted", "rejected"]
 EdgeRole = Literal["base", "teacher"]
 Level = Literal["info", "warning", "error"]
+ASSISTANT = "assistant"  # the step of a teacher that was made of the teacher, see compress/distill/assistant.py
 
 
 def canonical_json(value: Any) -> str:
@@ -181,6 +182,11 @@ class VariantRecord:
             self.precision,
             parents,
         )
+
+
+def is_teacher(variant: VariantRecord) -> bool:
+    """Whether it is the one that teaches a study's networks, and not an assistant to it."""
+    return variant.role == "teacher" and variant.step != ASSISTANT
 
 
 @dataclass(frozen=True)

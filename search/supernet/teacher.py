@@ -9,7 +9,7 @@ from torch import nn
 from compress.evaluate import evaluate
 from compress.train import Training, fit, hard_labels
 from search.screen import evaluations, extract_calibrated
-from search.state.records import Parent, VariantRecord
+from search.state.records import Parent, VariantRecord, is_teacher
 from search.state.weights import stored_network, weights_bytes
 from search.study import Study, architecture_record
 from search.supernet.shared_weights import Supernet
@@ -22,7 +22,7 @@ def train_teacher(study: Study, supernet: Supernet) -> tuple[nn.Module, Parent]:
 
     Cost: `compress.teacher_epochs` epochs of a largest network.
     """
-    recorded = [variant for variant in study.ledger.variants(study.id) if variant.role == "teacher"]
+    recorded = [variant for variant in study.ledger.variants(study.id) if is_teacher(variant)]
     if recorded:
         return stored_network(study.ledger.store, recorded[-1]), Parent(recorded[-1].id or 0, "teacher")
     candidates = supernet.teachers(CANDIDATES, study.config.search.seed)

@@ -100,7 +100,8 @@ class Tree:
         is_look, chain = node[1], self.chains[node[0].start]
         used: Any = step
         if is_look and getattr(step, "epochs", 0) > 0:
-            used = replace(step, epochs=max(1, round(step.epochs * self.settings.cheap_epochs)))
+            least = getattr(step, "least_epochs", 1)
+            used = replace(step, epochs=max(least, round(step.epochs * self.settings.cheap_epochs)))
         context = self._context(chain, is_look, tell)
         before = self._loaded(base)
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from compress.context import Context
-from compress.prune.channels import Prune, kept_units, prune
+from compress.prune.by_ratio import kept_units, prune
+from compress.prune.channels import Prune
 from compress.prune.dimensions import Axis, Dimension, axes, dimensions, ordered, shortened
 from compress.prune.importance import importance, slopes_for
 from compress.recipe import StepError

@@ -12,7 +12,7 @@ from compress.apply import file_of
 from compress.context import Context
 from compress.evaluate import evaluate, evaluate_file
 from compress.export.session import graph_report, logits
-from compress.prune.channels import prune
+from compress.prune.by_ratio import prune
 from compress.prune.dimensions import dimensions
 from compress.prune.refit import refit, target
 from compress.quantize.int8 import quantize_static

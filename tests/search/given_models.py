@@ -27,6 +27,11 @@ def residual() -> nn.Module:
     return Residual()
 
 
+def narrow() -> nn.Module:
+    torch.manual_seed(0)
+    return Residual(4)
+
+
 instance = residual()
 
 

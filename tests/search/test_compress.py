@@ -96,6 +96,31 @@ def test_every_step_is_recorded_with_its_parent_and_judged_by_its_file(done: Don
     assert params[0] == params[1] == 2906 and params[2] < 0.6 * params[0]
 
 
+def test_an_assistant_stands_between_the_student_and_the_teacher_of_the_user(
+    search: Call, recipe: Recipe, tmp_path: Path
+) -> None:
+    steps = RECIPE[RECIPE.index("limits:") : RECIPE.index("  - quantize")]
+    taught = (
+        f"teacher: {MODELS}:residual\nmax_drop: 100\nsteps:\n  - distill: {{epochs: 2, lr: 0.1, assistant: auto}}\n"
+    )
+    db = str(tmp_path / "lathe.db")
+    run_study(read_recipe(recipe(steps, taught), f"{MODELS}:narrow"), db, quiet=True)
+    recorded = load_study("mine", db)
+    teacher, assistant = (v for v in recorded.variants if v.role == "teacher")
+    chain = [v for v in recorded.variants if v.role == "winner"]
+    assert [v.step for v in chain] == ["given", "distill", "quantize"] and (teacher.step, assistant.step) == (
+        "given",
+        "assistant",
+    )
+    assert {(p.id, p.role) for p in assistant.parents} == {(teacher.id, "base"), (teacher.id, "teacher")}
+    assert {(p.id, p.role) for p in chain[1].parents} == {(chain[0].id, "base"), (assistant.id, "teacher")}
+    sizes = [v.architecture.params for v in (chain[1], assistant, teacher) if v.architecture]
+    assert sizes == sorted(sizes) and len(set(sizes)) == 3 and sizes[1] == assistant.config["tried"][0][0]
+    assert assistant.weights and {e.fidelity for e in assistant.evaluations} == {"alone"}
+    assert f"taught by an assistant of {sizes[1]:,} parameters" in chain[1].reason and "taught" not in chain[2].reason
+    assert "taught by an assistant" in search("show", "mine", "--db", db).out
+
+
 def test_a_pruned_network_comes_back_from_its_record(done: Done) -> None:
     recorded = load_study("mine", str(done.db))
     pruned = next(v for v in recorded.variants if v.step == "prune")
