@@ -31,6 +31,7 @@ class DistillLoss(Protocol):
 LOSSES: Registry[type[DistillLoss]] = Registry("distillation loss", "lathe.distillation")
 
 import compress.distill.attention  # noqa: E402  (these register themselves in LOSSES)
+import compress.distill.attention_output  # noqa: E402
 import compress.distill.cskd  # noqa: E402
 import compress.distill.dkd  # noqa: E402
 import compress.distill.hints  # noqa: E402

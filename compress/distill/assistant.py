@@ -21,7 +21,7 @@ from compress.prune import by_ratio  # the module: it imports compress.recipe, w
 from compress.recipe import StepError
 
 CANDIDATES = 3
-HALF = 2  # of the epochs at most one half is the candidates', the rest is the student's
+SHARE = 4  # of the epochs a quarter is the candidates': with a half the student is left too few (studies/LOG.md)
 
 Teach = Callable[[nn.Module, Context, int], object]  # train in place with the context's teacher, so many epochs
 
@@ -62,15 +62,15 @@ class Assistant:
 
 
 def find_assistant(student: Description, context: Context, epochs: int, teach: Teach) -> Assistant:
-    """The best of up to three pruned copies of the context's teacher, trained for `epochs` / 2 epochs in all at most.
+    """The best of up to three pruned copies of the context's teacher, trained for a quarter of `epochs` in all at most.
 
-    epochs: at least 2. Raises: StepError: if no network lies between the two. Cost: those epochs, each longer than one
+    epochs: at least 4. Raises: StepError: if no network lies between the two. Cost: those epochs, each longer than one
     of the student.
     """
     assert context.teacher is not None
     began = time.monotonic()
-    copies = between(student, context)[: epochs // HALF]
-    each = epochs // HALF // len(copies)
+    copies = between(student, context)[: epochs // SHARE]
+    each = epochs // SHARE // len(copies)
     for _, network in copies:
         teach(network, context, each)
     validation = context.data.validation

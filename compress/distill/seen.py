@@ -8,15 +8,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from compress.distill.attending import attention_outputs, tokens_of
+
 
 class Seen(NamedTuple):
     """logits: (N, classes). maps: (N, C, H, W) each, the last at every resolution, finest first. embedding: (N, D),
-    what the last linear layer reads. head: that layer."""
+    what the last linear layer reads. head: that layer. attended: what each attention puts out, the first of the network
+    first, (N, positions, channels)."""
 
     logits: Tensor
     maps: tuple[Tensor, ...] = ()
     embedding: Tensor | None = None
     head: nn.Linear | None = None
+    attended: tuple[Tensor, ...] = ()
 
 
 class Watched(nn.Module):
@@ -38,6 +42,10 @@ class Watched(nn.Module):
         self._names, self._last = tuple(maps), (last,)  # in a tuple, so that it is registered once
         self._hooks = [layer.register_forward_hook(_keep_output(self._kept, name)) for name, layer in maps.items()]
         self._hooks.append(last.register_forward_hook(_keep_input(self._kept, "embedding")))
+        attending = dict(attention_outputs(network))
+        self._attending = tuple(f"{name} attends" for name in attending)
+        for name, layer in zip(self._attending, attending.values(), strict=True):
+            self._hooks.append(layer.register_forward_hook(_keep_tokens(self._kept, name)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, classes)."""
@@ -46,7 +54,8 @@ class Watched(nn.Module):
     def seen(self, logits: Tensor) -> Seen:
         """The logits of the last forward pass with the features that led to them."""
         maps = tuple(self._kept[name] for name in self._names)
-        return Seen(logits, maps, self._kept["embedding"], *self._last)
+        attended = tuple(self._kept[name] for name in self._attending if name in self._kept)
+        return Seen(logits, maps, self._kept["embedding"], *self._last, attended)
 
     def close(self) -> None:
         """Take the hooks off the network."""
@@ -80,6 +89,10 @@ def _places(network: nn.Module, x: Tensor) -> tuple[dict[str, nn.Module], nn.Lin
 
 def _keep_output(kept: dict[str, Tensor], name: str) -> Any:
     return lambda layer, given, out: kept.__setitem__(name, out)
+
+
+def _keep_tokens(kept: dict[str, Tensor], name: str) -> Any:
+    return lambda layer, given, out: kept.__setitem__(name, tokens_of(layer, out))
 
 
 def _keep_input(kept: dict[str, Tensor], name: str) -> Any:

@@ -27,8 +27,8 @@ class Distill:
     loss: what of the teacher is learned. weight: of that loss, 0 to 1; the labels' cross-entropy has the rest.
     temperature: softens both outputs where the loss compares outputs; such a loss is scaled by its square, as in
     Hinton's paper, so that `weight` means the same at every temperature. assistant: `auto` lets a pruned copy of the
-    teacher learn first and teach then, see assistant.py; epochs are of all of them together, at most half of them the
-    candidates'. Without a teacher there is none.
+    teacher learn first and teach then, see assistant.py; epochs are of all of them together, at most a quarter of
+    them the candidates'. Without a teacher there is none.
     """
 
     loss: str = "logits"
@@ -42,7 +42,7 @@ class Distill:
     @property
     def least_epochs(self) -> int:
         """Fewer leave none for an assistant."""
-        return 2 if self.assistant == "auto" else 1
+        return assistants.SHARE if self.assistant == "auto" else 1
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES.names():
@@ -50,7 +50,7 @@ class Distill:
         if self.assistant not in ("none", "auto"):
             raise ValueError(f"`assistant` must be none or auto, got {self.assistant!r}.")
         if self.epochs < self.least_epochs:
-            shared = "" if self.least_epochs == 1 else " with `assistant: auto`, which has half of them"
+            shared = "" if self.least_epochs == 1 else " with `assistant: auto`, which has a quarter of them"
             raise ValueError(f"`epochs` must be at least {self.least_epochs}{shared}, got {self.epochs}.")
         if not 0 <= self.weight <= 1:
             raise ValueError(f"`weight` must be in [0, 1], got {self.weight}. Write 0.5 for half labels, half teacher.")

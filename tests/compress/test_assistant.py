@@ -78,11 +78,11 @@ def test_its_epochs_are_part_of_the_students(teacher: Variant, tmp_path: Path, m
 
     monkeypatch.setattr(Distill, "_teach", noted)
     student = built(SMALL)
-    after = Distill(epochs=7, batch=32, assistant="auto")(student, context(teacher, tmp_path))
+    after = Distill(epochs=14, batch=32, assistant="auto")(student, context(teacher, tmp_path))
     found = after.assistant
     assert found is not None and found.epochs == 3 and len(found.tried) == 3
     by_teacher, by_assistant = trained[:-1], trained[-1]
-    assert by_teacher == [(teacher.network, 1)] * 3 and by_assistant == (found.chosen.network, 4)
+    assert by_teacher == [(teacher.network, 1)] * 3 and by_assistant == (found.chosen.network, 11)
     ranked = [
         ((accuracy - found.teacher[1]) / (found.teacher[0] - params), -params) for params, accuracy in found.tried
     ]
@@ -97,7 +97,7 @@ def test_a_teacher_of_the_users_has_one_too(tmp_path: Path) -> None:
         wide, narrow = (plain(width) for width in (32, 4))
     given = Variant(foreign_of(wide, "mine.py:wide", (1, 8, 8), CLASSES), wide)
     student = Variant(foreign_of(narrow, "mine.py:narrow", (1, 8, 8), CLASSES), narrow)
-    after = Distill(epochs=2, batch=32, assistant="auto")(student, context(given, tmp_path))
+    after = Distill(epochs=4, batch=32, assistant="auto")(student, context(given, tmp_path))
     assert after.assistant is not None and len(after.assistant.tried) == after.assistant.epochs == 1
     assert student.counts.params < after.assistant.chosen.params < given.counts.params
 
@@ -109,25 +109,25 @@ def plain(width: int) -> nn.Module:
 
 def test_where_there_is_no_room_for_one_the_step_says_so(teacher: Variant, tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"no assistant between the teacher .* it is not the larger one .*Leave"):
-        find_assistant(LARGE, context(teacher, tmp_path), 6, lambda *_: None)
+        find_assistant(LARGE, context(teacher, tmp_path), 12, lambda *_: None)
     linear = nn.Sequential(nn.Flatten(), nn.Linear(64, 400), nn.Linear(400, CLASSES)).eval()
     other = Variant(foreign_of(linear, "mine.py:linear", (1, 8, 8), CLASSES), linear)
     with pytest.raises(StepError, match=r"no convolution; .*Leave `assistant` away"):
-        find_assistant(SMALL, context(other, tmp_path), 6, lambda *_: None)
+        find_assistant(SMALL, context(other, tmp_path), 12, lambda *_: None)
     with pytest.raises(StepError, match="description"):
-        find_assistant(SMALL, Context(DATA, teacher.network, tmp_path), 6, lambda *_: None)
+        find_assistant(SMALL, Context(DATA, teacher.network, tmp_path), 12, lambda *_: None)
 
 
 def test_without_a_teacher_there_is_none_and_the_student_has_all_epochs(tmp_path: Path) -> None:
     student = built(SMALL)
-    ways = [Distill(epochs=2, batch=32, assistant=name) for name in ("none", "auto")]  # type: ignore[arg-type]
+    ways = [Distill(epochs=4, batch=32, assistant=name) for name in ("none", "auto")]  # type: ignore[arg-type]
     one, other = (way(student, Context(FEW, None, tmp_path)).network.state_dict() for way in ways)
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
 def test_epochs_that_cannot_be_shared_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 2 with `assistant: auto`"):
-        Distill(epochs=1, assistant="auto")
+    with pytest.raises(ValueError, match="at least 4 with `assistant: auto`"):
+        Distill(epochs=3, assistant="auto")
     with pytest.raises(ValueError, match="must be none or auto"):
         Distill(assistant="ten")  # type: ignore[arg-type]
-    assert Distill(epochs=2, assistant="auto").least_epochs == assistants.HALF
+    assert Distill(epochs=4, assistant="auto").least_epochs == assistants.SHARE

@@ -14,19 +14,22 @@ from compress.context import Context
 from compress.distill import LOSSES
 from compress.distill.seen import Seen, Watched
 from compress.distill.step import Distill
+from compress.recipe import StepError
 from compress.variant import Variant
 from spaces.blocks import BLOCKS
 from spaces.network import build
 from spaces.tasks import Split
-from tests.contracts.small_spaces import INPUT, two_of_each
+from tests.contracts.small_spaces import INPUT, scramble, two_of_each
 from tests.toy_task import CLASSES, toy_data
 
 DATA = toy_data()
 FEW = replace(DATA, train=Split(DATA.train.x[:64], DATA.train.y[:64]))
 KINDS = BLOCKS.names()
 RING = list(zip(KINDS, [*KINDS[1:], KINDS[0]], strict=True))
+ATTENDING = ["attention", "casvit", "cvt", "moat", "xcit"]
+RING += zip(ATTENDING, [*ATTENDING[1:], ATTENDING[0]], strict=True)
 QUICK = [("mbconv", "attention")]
-PAIRS = [*QUICK, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in RING if pair not in QUICK)]
+PAIRS = [*QUICK, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in dict.fromkeys(RING) if pair not in QUICK)]
 
 
 def network_of(kind: str, seed: int, teacher: bool = False) -> Variant:
@@ -58,6 +61,11 @@ def test_any_two_families_train(name: str, student: str, teacher: str, tmp_path:
     start, taught_by = network_of(student, 0), network_of(teacher, 1, teacher=True).network
     before = {key: tensor.clone() for key, tensor in taught_by.state_dict().items()}
     step = Distill(loss=name, epochs=1, batch=32, weight=0.9, lr=0.01)
+    if name == "attention-output" and not {student, teacher} <= {*ATTENDING}:
+        with pytest.raises(StepError, match="needs attention in both networks, and the (student|teacher) has none"):
+            step(start, Context(FEW, taught_by, tmp_path))
+        assert hooks_of(taught_by) == hooks_of(start.network) == 0
+        return
     after = step(start, Context(FEW, taught_by, tmp_path))
     assert list(after.network.state_dict()) == list(start.network.state_dict())  # projectors stay behind
     assert all(torch.isfinite(tensor).all() for tensor in after.network.state_dict().values())
@@ -69,7 +77,10 @@ def test_any_two_families_train(name: str, student: str, teacher: str, tmp_path:
 @pytest.mark.parametrize("name", LOSSES.names())
 def test_its_gradient_leads_towards_the_teacher(name: str) -> None:
     """A student that is trained with this loss alone has less of it afterwards, on the images it was trained on."""
-    student, teacher = seen_by(network_of("mbconv", 0)), seen_by(network_of("attention", 1, teacher=True))
+    pair = network_of("attention", 0), network_of("attention", 1, teacher=True)
+    for variant in pair:
+        scramble(variant.network, 0)  # attention starts at nothing, which there would be nothing to learn from
+    student, teacher = map(seen_by, pair)
     y = DATA.train.y[:16]
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -77,10 +88,13 @@ def test_its_gradient_leads_towards_the_teacher(name: str) -> None:
         noisy = disturbed(teacher)
     ours = noisy if not list(compare.parameters()) else student  # a projector maps any student, others compare as is
     assert ours.embedding is not None
-    leaves = [tensor.clone().requires_grad_() for tensor in (ours.logits, *ours.maps, ours.embedding)]
+    maps = [tensor.clone().requires_grad_() for tensor in ours.maps]
+    attended = [tensor.clone().requires_grad_() for tensor in ours.attended]
+    logits, embedding = (tensor.clone().requires_grad_() for tensor in (ours.logits, ours.embedding))
+    leaves = [logits, *maps, embedding, *attended]
 
     def value() -> torch.Tensor:
-        return compare(Seen(leaves[0], tuple(leaves[1:-1]), leaves[-1]), teacher, y)
+        return compare(Seen(logits, tuple(maps), embedding, None, tuple(attended)), teacher, y)
 
     optimizer = torch.optim.Adam([*leaves, *compare.parameters()], lr=0.02)
     first = value().item()
@@ -95,8 +109,9 @@ def test_its_gradient_leads_towards_the_teacher(name: str) -> None:
 def disturbed(seen: Seen) -> Seen:
     """The same with noise on everything."""
     assert seen.embedding is not None
-    logits, *maps, embedding = (x + torch.randn_like(x) for x in (seen.logits, *seen.maps, seen.embedding))
-    return Seen(logits, tuple(maps), embedding)
+    logits, embedding = (x + torch.randn_like(x) for x in (seen.logits, seen.embedding))
+    maps, attended = (tuple(x + torch.randn_like(x) for x in group) for group in (seen.maps, seen.attended))
+    return Seen(logits, maps, embedding, None, attended)
 
 
 @pytest.mark.parametrize("name", [name for name, make in LOSSES.items() if not make.needs_features])

@@ -101,7 +101,7 @@ def test_an_assistant_stands_between_the_student_and_the_teacher_of_the_user(
 ) -> None:
     steps = RECIPE[RECIPE.index("limits:") : RECIPE.index("  - quantize")]
     taught = (
-        f"teacher: {MODELS}:residual\nmax_drop: 100\nsteps:\n  - distill: {{epochs: 2, lr: 0.1, assistant: auto}}\n"
+        f"teacher: {MODELS}:residual\nmax_drop: 100\nsteps:\n  - distill: {{epochs: 4, lr: 0.1, assistant: auto}}\n"
     )
     db = str(tmp_path / "lathe.db")
     run_study(read_recipe(recipe(steps, taught), f"{MODELS}:narrow"), db, quiet=True)
