@@ -44,7 +44,7 @@ def main() -> None:
         if not now:
             _message("No studies yet.", "The database is there, but nothing was recorded in it.")
         elif chosen == ALL:
-            show_studies(now)
+            show_studies(url, now)
         else:
             show_study(url, queries.view(url, chosen))
 

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 from search.report.axes import axis
-from search.report.comparison import Model, rivals
+from search.report.comparison import Model, rivals, value_of
 from search.report.summary import Point, Quantity, Summary
 from search.report.words import latency, number, percent, title
 
@@ -140,10 +140,7 @@ def _point_row(point: Point, x_name: str, y_name: str) -> dict[str, Any] | None:
 def _model_row(model: Model, found: Sequence[Model], x_name: str, y_name: str) -> dict[str, Any] | None:
     if not model.is_shipped and model not in rivals(found):
         return None
-    metric = x_name.partition("@")[0]
-    exact = float(getattr(model, metric)) if metric in ("params", "macs") else None
-    x = model.latencies.get(x_name) if exact is None else Quantity(exact, exact, exact, "exact")
-    y = {"loss": model.loss, "accuracy": model.accuracy}.get(y_name)
+    x, y = value_of(model, x_name), value_of(model, y_name)
     if x is None or y is None:
         return None
     said = {"trial": model.name, "how": f"{model.step}, {model.precision}", "network": model.description}

@@ -39,7 +39,7 @@ def view(url: str, name: str) -> StudyView:
     return _view(url, name, pulse(engine(url), name))
 
 
-@st.cache_resource(max_entries=8, ttl=600, show_spinner=False)  # frozen records, so sharing them is safe
+@st.cache_resource(max_entries=64, ttl=600, show_spinner=False)  # frozen records, so sharing them is safe
 def _view(url: str, name: str, at: tuple) -> StudyView:
     recorded = read_recorded(engine(url), name)
     found = models(recorded)

@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import streamlit as st
 
+from dashboard import queries
+from search.errors import UsageError
+from search.report import words
+from search.report.beside import beside, remarks
+from search.report.beside_page import HEADS, MEANING, fronts_svg, rows
+from search.report.comparison import best_shipped
 from search.report.progress import progress_of
 from search.state.recorded import StudyLine
 
@@ -17,26 +24,51 @@ BADGES = {
 SILENT_S = 180.0
 
 
-def show_studies(lines: Sequence[StudyLine]) -> None:
-    """One card a study, newest first."""
+def show_studies(url: str, lines: Sequence[StudyLine]) -> None:
+    """One card a study, newest first, and those that are chosen beside each other."""
     st.header("Studies")
     for line in lines:
         with st.container(border=True):
-            show_line(line)
+            show_line(url, line)
+    names = [line.study.name for line in lines]
+    if len(names) > 1:
+        st.subheader("Beside each other", anchor=False)
+        chosen = st.multiselect("Studies with the same objectives", names, key="beside")
+        if len(chosen) > 1:
+            show_beside(url, chosen)
 
 
-def show_line(line: StudyLine) -> None:
-    """Name, state, progress and counts of one study."""
+def show_line(url: str, line: StudyLine) -> None:
+    """Name, state, progress, counts, and what one study shipped."""
     study = line.study
-    left, right = st.columns([3, 2], vertical_alignment="center")
+    left, right = st.columns([2, 3], vertical_alignment="center")
     with left:
-        st.subheader(study.name, anchor=False)
+        st.subheader(f"[{study.name}](?study={quote(study.name)})", anchor=False)
         show_state(line)
+    shipped = best_shipped(queries.view(url, study.name).models) if line.shipped else None
+    facts = [("Trials", str(line.trials.get("search", 0))), ("Failed", str(line.failed))]
+    if shipped is not None:
+        accuracy = words.percent(shipped.test_accuracy or shipped.accuracy)
+        facts += [("Accuracy", accuracy), ("Latency", words.latency(shipped.latency))]
+        facts.append(("File", words.size(shipped.size_bytes)))
     with right:
-        cells = st.columns(4)
-        numbers = (line.trials.get("search", 0), line.trials.get("random", 0), line.failed, line.shipped)
-        for cell, label, number in zip(cells, ("Trials", "Random", "Failed", "Shipped"), numbers, strict=True):
-            cell.metric(label, number)
+        for cell, (label, text) in zip(st.columns(5), facts, strict=False):
+            cell.metric(label, text.partition(" [")[0])
+
+
+def show_beside(url: str, names: Sequence[str]) -> None:
+    """The fronts of several studies in one picture, and a row each."""
+    studies = [queries.view(url, name).recorded for name in names]
+    try:
+        found = beside(studies)
+    except UsageError as error:
+        st.warning(str(error))
+        return
+    for sentence in remarks(studies):
+        st.warning(sentence)
+    st.image(fronts_svg(studies, found))
+    st.dataframe([dict(zip(HEADS, row, strict=True)) for row in rows(found)], hide_index=True, width="stretch")
+    st.caption(MEANING)
 
 
 def show_state(line: StudyLine) -> None:

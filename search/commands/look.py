@@ -1,6 +1,7 @@
-"""Commands that read: status, top, show, report, dashboard. They never write to the database."""
+"""Commands that read: status, top, show, compare, report, dashboard. They never write to the database."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,6 +83,29 @@ def report(
     print(write_report(connect(db, read_only=True), name, out or Path(f"studies/runs/{name}.html")))
 
 
+def compare(
+    studies: Annotated[list[str], typer.Argument(help="Names of studies with the same objectives.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write a page with their fronts in one picture.")] = None,
+    db: Db = DEFAULT_DB,
+    as_json: Json = False,
+) -> None:
+    """Studies beside each other: what each shipped, and how much of their common box its front covers."""
+    from search.report.beside import beside, remarks
+    from search.report.beside_page import HEADS, beside_html, rows, tree
+    from search.report.page import write_page
+
+    recorded = [_recorded(db, name) for name in dict.fromkeys(studies)]
+    found = beside(recorded)
+    if as_json:
+        print(json.dumps(tree(recorded, found)))
+    else:
+        table(list(HEADS), rows(found))
+        for sentence in remarks(recorded):
+            print(sentence)
+    if out is not None:
+        print(write_page(beside_html(recorded), out), file=sys.stderr if as_json else sys.stdout)
+
+
 def dashboard(
     db: Db = DEFAULT_DB,
     port: Annotated[int, typer.Option(help="Port.")] = 8501,
@@ -89,7 +113,6 @@ def dashboard(
 ) -> None:
     """Open the dashboard on this machine (read-only, telemetry off). Ctrl-C stops it."""
     import os
-    import sys
     from importlib.util import find_spec
 
     if find_spec("streamlit") is None:
@@ -125,8 +148,6 @@ def _cell(value: object) -> str:
 
 def table(names: list[str], rows: list[list[str]]) -> None:
     """A table on a terminal, tab-separated lines in a pipe."""
-    import sys
-
     if not sys.stdout.isatty():
         print("\n".join("\t".join(row) for row in [names, *rows]))
         return
@@ -139,4 +160,4 @@ def table(names: list[str], rows: list[list[str]]) -> None:
     Console().print(table)
 
 
-COMMANDS = (status, top, show, report, dashboard)
+COMMANDS = (status, top, show, compare, report, dashboard)

@@ -90,6 +90,15 @@ def rivals(found: Sequence[Model]) -> tuple[Model, ...]:
     return tuple(chosen)
 
 
+def value_of(model: Model, name: str) -> Quantity | None:
+    """A model's value by the name of an objective, such as latency_ms@here; None if it is not known."""
+    metric = name.partition("@")[0]
+    if metric in ("params", "macs"):
+        n = float(getattr(model, metric))
+        return Quantity(n, n, n, "exact")
+    return {"loss": model.loss, "accuracy": model.accuracy}.get(metric) or model.latencies.get(name)
+
+
 def best_shipped(found: Sequence[Model]) -> Model | None:
     """Of the shipped models the one with the least validation loss: all keep the limits, so quality decides."""
     shipped = [model for model in found if model.is_shipped]

@@ -41,7 +41,11 @@ def write_report(engine: Engine, name: str, out: Path) -> Path:
 
     A study that is still running is reported as far as it is. Raises NotFound, SchemaError.
     """
-    page = report_html(read_recorded(engine, name))
+    return write_page(report_html(read_recorded(engine, name)), out)
+
+
+def write_page(page: str, out: Path) -> Path:
+    """Write HTML to `out`, complete or not at all, and return that path."""
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
     try:
@@ -56,8 +60,10 @@ def report_html(recorded: Recorded) -> str:
     """The report of a recorded study as HTML text."""
     summary, found = summarise(recorded), models(recorded)
     study = recorded.study
-    template = Template(resources.files("search.report").joinpath("page.html").read_text(encoding="utf-8"))
+    folder = resources.files("search.report")
+    template = Template(folder.joinpath("page.html").read_text(encoding="utf-8"))
     return template.substitute(
+        style=folder.joinpath("page.css").read_text(encoding="utf-8"),
         name=escape(study.name),
         subtitle=_subtitle(recorded, summary),
         headline=_headline(found, recorded),

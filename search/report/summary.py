@@ -164,25 +164,32 @@ def cover(search: Sequence[Point], random: Sequence[Point], objectives: Sequence
     """The two fronts' hypervolumes in one box; None unless both have points that differ in every objective."""
     if not search or not random:
         return None
-    ours, theirs = ([_values(point, objectives) for point in members] for members in (search, random))
-    columns = list(zip(*ours, *theirs, strict=True))
-    ideal = [min(column) for column in columns]
-    widths = [(max(column) - min(column)) * (1 + MARGIN) for column in columns]
-    if not all(width > 0 for width in widths):
+    boxed = shares([[_values(point, objectives) for point in members] for members in (search, random)])
+    if boxed is None:
         return None
-    shares = [
-        hypervolume(
-            [[(v - i) / w for v, i, w in zip(p, ideal, widths, strict=True)] for p in members], [1.0] * len(ideal)
-        )
-        for members in (ours, theirs)
-    ]
+    ideal, widths, (ours, theirs) = boxed
     reference = [i + w for i, w in zip(ideal, widths, strict=True)]
     names = [objective.name for objective in objectives]
     signed = [
         {name: o.minimised(value) for name, o, value in zip(names, objectives, corner, strict=True)}
         for corner in (ideal, reference)
     ]
-    return Coverage(signed[0], signed[1], shares[0], shares[1], _coverage_sentence(shares[0], shares[1]))
+    return Coverage(signed[0], signed[1], ours, theirs, _coverage_sentence(ours, theirs))
+
+
+def shares(
+    fronts: Sequence[Sequence[tuple[float, ...]]],
+) -> tuple[list[float], list[float], list[float]] | None:
+    """(best corner of the box that all fronts span, its sides, the share of it that each front dominates); values are
+    minimised. None unless they differ in every objective.
+    """
+    columns = list(zip(*(values for members in fronts for values in members), strict=True))
+    ideal = [min(column) for column in columns]
+    sides = [(max(column) - min(column)) * (1 + MARGIN) for column in columns]
+    if not all(side > 0 for side in sides):
+        return None
+    unit = [[[(v - i) / w for v, i, w in zip(p, ideal, sides, strict=True)] for p in members] for members in fronts]
+    return ideal, sides, [hypervolume(members, [1.0] * len(ideal)) for members in unit]
 
 
 def _coverage_sentence(search: float, random: float) -> str:

@@ -52,11 +52,21 @@ def texts(app: AppTest) -> str:
 def test_the_list_shows_every_study_with_state_and_progress(app: AppTest, database: str) -> None:
     app.run()
     assert not app.exception
-    assert [element.value for element in app.subheader] == ["half", "digits-cpu"]
-    assert [(m.label, m.value) for m in app.metric][:4] == [
-        ("Trials", "40"), ("Random", "0"), ("Failed", "0"), ("Shipped", "0"),
+    linked = [f"[{name}](?study={name})" for name in ("half", "digits-cpu")]
+    assert [element.value for element in app.subheader] == [*linked, "Beside each other"]
+    assert [(m.label, m.value) for m in app.metric] == [
+        ("Trials", "40"), ("Failed", "0"),
+        ("Trials", "60"), ("Failed", "1"), ("Accuracy", "97.0 %"), ("Latency", "0.0782 ms"), ("File", "62 kB"),
     ]  # fmt: skip
     assert "Search: 40 of 60" in "\n".join(str(element.proto) for element in app.get("progress"))
+
+
+def test_studies_can_be_seen_beside_each_other(app: AppTest, database: str) -> None:
+    app.run()
+    app.multiselect[0].set_value(["digits-cpu", "half"]).run()
+    assert not app.exception
+    assert [warning.value for warning in app.warning] == ["Not finished yet: half."]
+    assert len(app.get("image")) == 1 and list(app.dataframe[0].value["study"]) == ["digits-cpu", "half"]
 
 
 def test_a_study_shows_what_was_shipped_and_whether_the_search_won(app: AppTest, database: str) -> None:
@@ -129,7 +139,7 @@ def test_a_database_that_appears_later_is_shown(app: AppTest, tmp_path: Path) ->
     record_study(str(tmp_path / "lathe.db"), until="search")
     app.run()
     assert "there is no study database" not in texts(app)
-    assert [element.value for element in app.subheader] == ["digits-cpu"]
+    assert [element.value for element in app.subheader] == ["[digits-cpu](?study=digits-cpu)"]
 
 
 def test_an_empty_database_says_that_nothing_was_recorded(app: AppTest, tmp_path: Path) -> None:
