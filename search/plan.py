@@ -6,6 +6,7 @@ import time
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
 from search.limits import exact_values, excess, feasible_sample
+from search.watch import duration
 from spaces.counts import count
 from spaces.network import build
 from spaces.space import sample, size
@@ -75,11 +76,11 @@ def print_plan(config: StudyConfig) -> None:
     bound = f" or {minutes:g} minutes" if minutes else ""
     recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
     print(
-        f"1 supernet  {config.supernet.epochs} epochs{bound}: about {supernet_s:.0f} s\n"
+        f"1 supernet  {config.supernet.epochs} epochs{bound}: about {duration(supernet_s)}\n"
         f"2 search    {config.search.trials} trials with {config.search.sampler}, as many random ones, at most "
-        f"{config.search.exports} measured: about {search_s:.0f} s\n"
-        f"3 winners   {config.compress.keep} networks and 2 baselines through {recipe}: about {winners_s:.0f} s\n"
-        f"estimate    {supernet_s + search_s + winners_s:.0f} s in all, from a few steps timed just now"
+        f"{config.search.exports} measured: about {duration(search_s)}\n"
+        f"3 winners   {config.compress.keep} networks and 2 baselines through {recipe}: about {duration(winners_s)}\n"
+        f"estimate    {duration(supernet_s + search_s + winners_s)} in all, from a few steps timed just now"
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from search.errors import Interrupted
+from search.watch import duration
 from search.workplace import Workplace
 
 
@@ -42,4 +43,4 @@ def _tell_cost(study: Workplace) -> None:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = {name: round(value, 1) for name, value in study.seconds.items()}
     cost = {"seconds": seconds, "peak_mb": peak_mb}
-    study.event("finished", f"{sum(seconds.values()):.0f} s, {peak_mb:.0f} MB", cost)
+    study.event("finished", f"{duration(sum(seconds.values()))}, {peak_mb:.0f} MB", cost)

@@ -11,6 +11,7 @@ from typing import Any
 from search.errors import Interrupted
 
 PLAIN_EVERY_S, ROW_EVERY_S = 30.0, 1.0
+FIRST_GUESS = 0.04  # share of a stage before which the time left is a wild guess
 STAGES = {
     "space": "Space",
     "supernet": "Supernet",
@@ -21,6 +22,18 @@ STAGES = {
 }
 # twins: where there are any; compress and tune: of `search compress` and `search tune`
 TITLES = STAGES | {"twins": "Twins", "compress": "Compress", "tune": "Tune"}
+
+
+def duration(seconds: float) -> str:
+    """88 s, 12 min 5 s, 3 h 20 min: two digits of what matters."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h" + (f" {minutes} min" if minutes else "")
 
 
 class Watch:
@@ -50,9 +63,8 @@ class Watch:
         if self.note:
             self.note(name, total, total)
         if not self._quiet and not sys.stderr.isatty():
-            print(
-                f"{TITLES.get(name, name)}: done in {time.monotonic() - self._began:.0f} s", file=sys.stderr, flush=True
-            )
+            took = duration(time.monotonic() - self._began)
+            print(f"{TITLES.get(name, name)}: done in {took}", file=sys.stderr, flush=True)
 
     @contextmanager
     def _shown(self, title: str, total: float) -> Iterator[None]:
@@ -81,7 +93,7 @@ class Watch:
             self._last_line = now
             share = max(done / self._total, 1e-6)
             left_s = (now - self._began) * (1 - share) / share
-            left = f"{left_s:.0f} s left" if share > 0.01 else "just begun"
+            left = f"{duration(left_s)} left" if share > FIRST_GUESS else "just begun"
             print(
                 f"{TITLES.get(self._stage, self._stage)}: {share:.0%}, {left}  {text}",
                 file=sys.stderr,
@@ -95,7 +107,7 @@ class Watch:
         """Only now is it known how far the stage has to go, and about how long that takes."""
         self._total = total
         if self._bar is not None:
-            self._bar.update(self._task, total=total, text=f"about {seconds:.0f} s in all")
+            self._bar.update(self._task, total=total, text=f"about {duration(seconds)} in all")
 
     def say(self, line: str) -> None:
         """A line that stays, above the bar."""

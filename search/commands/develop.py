@@ -124,7 +124,7 @@ def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_jso
 def _run(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bool) -> None:
     from search.plan import headline
     from search.state.ledger import Ledger
-    from search.watch import Watch
+    from search.watch import Watch, duration
 
     began = time.monotonic()
     watch = Watch(quiet=quiet)
@@ -149,7 +149,7 @@ def _run(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bo
         recorded = read_recorded(connect(db, read_only=True), config.study)
         print(json.dumps(study_tree(recorded)) if as_json else study_text(recorded))
         watch.say(
-            f"\n{time.monotonic() - began:.0f} s. Next:  search report {config.study}{suffix}   "
+            f"\n{duration(time.monotonic() - began)}. Next:  search report {config.study}{suffix}   "
             f"search export {config.study} --out DIR{suffix}   search dashboard{suffix}"
         )
 

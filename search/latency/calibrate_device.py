@@ -22,7 +22,7 @@ from search.latency.measuring import anchor_ms, anchored, export_reference
 from search.latency.sample_network import sample_model
 from search.state.ledger import Ledger
 from search.study import architecture_record
-from search.watch import Watch
+from search.watch import Watch, duration
 from spaces.architecture import Architecture
 from spaces.placements import Placement, placements
 from spaces.space import SearchSpace, sample
@@ -123,13 +123,15 @@ def _measure_all(
     work = [(_timed(steps[0], watch), steps) for steps in kinds if steps]
     total, done = sum(seconds * len(steps) for seconds, steps in work), sum(seconds for seconds, _ in work)
     watch.expect(total, total)
-    watch.say(f"{place.name}: {len(blocks)} blocks and {len(archs)} networks to measure, about {total:.0f} s in all.")
+    watch.say(
+        f"{place.name}: {len(blocks)} blocks and {len(archs)} networks to measure, about {duration(total)} in all."
+    )
     for seconds, steps in work:
         for step in steps[1:]:
             watch.check()
             step()
             done += seconds
-            watch.advance(done, f"about {total:.0f} s in all")
+            watch.advance(done, f"about {duration(total)} in all")
 
 
 def _timed(step: Callable[[], None], watch: Watch) -> float:

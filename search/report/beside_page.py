@@ -12,6 +12,7 @@ from search.report.beside import Beside, Network, beside, remarks
 from search.report.drawing import BOTTOM, LEFT, RIGHT, TOP, bars, dot, path, shape, stairs, svg, titled_grid
 from search.report.summary import Quantity, objectives_of
 from search.state.recorded import Recorded
+from search.watch import duration
 
 # Wong 2011, Nature Methods 8:441: told apart by colour-blind readers too, on white and on black
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -96,7 +97,7 @@ def _row(one: Beside) -> list[str]:
         words.size(shipped.size_bytes) if shipped else "–",
     ]
     share = "–" if one.share is None else f"{one.share:.3f}"
-    time = "–" if one.seconds is None else f"{one.seconds:.0f} s"
+    time = "–" if one.seconds is None else duration(one.seconds)
     return [one.name, one.sampler, str(one.seed), str(one.trials), str(len(one.networks)), share, *made, time]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from search import watch as module
 from search.errors import Interrupted
-from search.watch import Watch
+from search.watch import Watch, duration
 
 
 def test_a_pipe_gets_plain_lines_with_the_time_left(
@@ -77,3 +77,8 @@ def test_a_second_ctrl_c_stops_at_once() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
         raise AssertionError("went on")
+
+
+def test_times_are_told_as_people_tell_them() -> None:
+    told = {88: "88 s", 120: "2 min", 149.4: "2 min 29 s", 3599.6: "1 h", 12_000: "3 h 20 min"}
+    assert {seconds: duration(seconds) for seconds in told} == told
