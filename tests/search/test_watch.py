@@ -45,7 +45,7 @@ def test_the_time_left_is_what_the_rest_takes_at_the_pace_so_far(
     with watch.stage("supernet"):
         clock[0] += 40
         watch.advance(0.25, "loss 1.2")
-    assert capsys.readouterr().err.splitlines()[0] == "Supernet: 25%, 120 s left  loss 1.2"
+    assert capsys.readouterr().err.splitlines()[0] == "Supernet: 25%, 2 min left  loss 1.2"
 
 
 def test_quiet_says_nothing_but_still_notes_rows(capsys: pytest.CaptureFixture[str]) -> None:
