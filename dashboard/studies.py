@@ -39,21 +39,21 @@ def show_studies(url: str, lines: Sequence[StudyLine]) -> None:
 
 
 def show_line(url: str, line: StudyLine) -> None:
-    """Name, state, progress, counts, and what one study shipped."""
+    """Name, state, progress and counts of one study, and what it shipped."""
     study = line.study
-    left, right = st.columns([2, 3], vertical_alignment="center")
+    left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         st.subheader(f"[{study.name}](?study={quote(study.name)})", anchor=False)
+        shipped = best_shipped(queries.view(url, study.name).models) if line.shipped else None
+        if shipped is not None:
+            accuracy = words.percent(shipped.test_accuracy or shipped.accuracy)
+            latency, size = words.latency(shipped.latency), words.size(shipped.size_bytes)
+            st.markdown(f"**{accuracy}** accuracy, **{latency}**, **{size}**")
         show_state(line)
-    shipped = best_shipped(queries.view(url, study.name).models) if line.shipped else None
-    facts = [("Trials", str(line.trials.get("search", 0))), ("Failed", str(line.failed))]
-    if shipped is not None:
-        accuracy = words.percent(shipped.test_accuracy or shipped.accuracy)
-        facts += [("Accuracy", accuracy), ("Latency", words.latency(shipped.latency))]
-        facts.append(("File", words.size(shipped.size_bytes)))
     with right:
-        for cell, (label, text) in zip(st.columns(5), facts, strict=False):
-            cell.metric(label, text.partition(" [")[0])
+        numbers = (("Trials", line.trials.get("search", 0)), ("Failed", line.failed))
+        for cell, (label, number) in zip(st.columns(2), numbers, strict=True):
+            cell.metric(label, number)
 
 
 def show_beside(url: str, names: Sequence[str]) -> None:

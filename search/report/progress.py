@@ -41,7 +41,7 @@ def progress_of(study: StudyRecord, newest: Event | None) -> Progress:
 
 
 def _sentence(state: str, title: str, done: float, total: float) -> str:
-    where = f"{title}: {done:g} of {total:g}" if total > 1 and title != "Done" else title
+    where = f"{title}: {int(done)} of {total:g}" if total > 1 and title != "Done" else title
     return {
         "running": where,
         "paused": f"Paused in: {where}. `search resume` goes on.",
