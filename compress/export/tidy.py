@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.export import ExportError
+from compress.export.hardswish import restore_hardswish
 
 if TYPE_CHECKING:
     import onnx
@@ -79,7 +80,8 @@ def _simplify_once(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def strip(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Remove, in place, what was noted for people: 164 of 577 kB in a digits network. Returns the model.
+    """Remove, in place, what was noted for people: 164 of 577 kB in a digits network; and name hard-swish again, which
+    ONNX Runtime's rewrites write out. Returns the model.
 
     Weights keep their names, so that a file can be traced to its network; values in between become t0, t1, ...
     """
@@ -92,6 +94,7 @@ def strip(model: onnx.ModelProto) -> onnx.ModelProto:
         part.doc_string = ""
         del part.metadata_props[:]
     _shorten_names(graph)
+    restore_hardswish(model)
     used = {node.domain for node in graph.node}
     opsets = sorted({(o.domain, o.version) for o in model.opset_import if o.domain in used})
     del model.opset_import[:]

@@ -32,17 +32,18 @@ LEAST = 20  # networks that a setting must have
 
 def read_tables(tables: list[Path], space: SearchSpace) -> Bench:
     """All networks of the tables; a setting's milliseconds are its ratios times its reference's least."""
-    rows = [row for table in tables for row in parquet.read_table(table).to_pylist()]
     found: dict[str, dict[str, float]] = {}
-    reference_ms: dict[str, float] = {}
-    for row in rows:
-        for name, ratio in row["ratio"].items():
-            if ratio is not None:
+    quiet_ms: dict[str, float] = {}
+    for row in (row for table in tables for row in parquet.read_table(table).to_pylist()):
+        for name, own_ms in row["own_ms"].items():
+            if own_ms is not None:
+                reference_ms = np.array(row["reference_ms"][name])
+                ratio = float(np.median(np.array(own_ms) / reference_ms))
                 found.setdefault(row["architecture"], {}).setdefault(name, ratio)
-                reference_ms[name] = min(reference_ms.get(name, np.inf), row["reference_ms"][name])
-    settings = tuple(s for s in reference_ms if sum(s in ratios for ratios in found.values()) >= LEAST)
+                quiet_ms[name] = min(quiet_ms.get(name, np.inf), float(np.percentile(reference_ms, 10)))
+    settings = tuple(s for s in quiet_ms if sum(s in ratios for ratios in found.values()) >= LEAST)
     x = np.stack([features(space, Architecture.from_json(text)) for text in found])
-    y = [[ratios.get(name, np.nan) * reference_ms[name] for name in settings] for ratios in found.values()]
+    y = [[ratios.get(name, np.nan) * quiet_ms[name] for name in settings] for ratios in found.values()]
     return Bench(x, np.array(y), settings, settings, len(found) // 2)
 
 
