@@ -1,45 +1,40 @@
-"""An architecture as numbers for a cost model: what each kind of its pieces has to do, in numbers that add up."""
+"""An architecture as numbers for a cost model: what each kind of kernel has to do, in numbers that add up."""
 
 import numpy as np
 
 from spaces.architecture import Architecture
 from spaces.network import Enter, Head, Piece, Placed, Stem, pieces
 from spaces.space import SearchSpace
-from spaces.waterline import kernels_of
+from spaces.waterline import KINDS, MULTIPLYING, Kernels, kernels_of
 
-COLUMNS = ("kernels", "waterline", "moved")
-SMOOTH = ("smooth kernels", "smoothed")
 ALL = "all"
 
 
-def feature_names(space: SearchSpace) -> list[str]:
-    """Names of the columns of `features`: three for the whole network, then three for each kind of piece, then two of
-    its smooth activations."""
-    named = [f"{kind} {column}" for kind in (ALL, *sorted(kinds_of(space))) for column in COLUMNS]
-    return [*named, *(f"{ALL} {column}" for column in SMOOTH)]
+def feature_names() -> list[str]:
+    """Names of the columns of `features`: kernels, waterline and elements of the whole network, then of each kind of
+    kernel, without a waterline where nothing is multiplied."""
+    return [f"{kind} {column}" for kind in (ALL, *KINDS) for column in _columns(kind)]
 
 
-def features(space: SearchSpace, arch: Architecture) -> np.ndarray:
-    """(F,) float64 in the order of `feature_names`: sums over the network's pieces, in kernels, MACs and elements.
+def features(arch: Architecture) -> np.ndarray:
+    """(F,) float64 in the order of `feature_names`: sums over the network's kernels, see spaces/waterline.py.
 
-    Sums, because a network takes about as long as its parts together; by kind, because a kernel of one kind costs more
-    than its roofline says and of another less, by how much depends on the device; smooth activations apart, because
-    whether an engine fuses them decides what they cost. Defined for any network of the
-    space's kinds: pruned ones, and those of other spaces. Raises ValueError for others.
+    Sums, because a network takes about as long as its parts together; by kind of kernel and not of block, because that
+    is what devices differ in, and because any network has them: a pruned one, or one of blocks that came later.
     """
-    known = sorted(kinds_of(space))
-    rows = {kind: np.zeros(len(COLUMNS)) for kind in known}
-    smooth = np.zeros(len(SMOOTH))
+    sums = {kind: np.zeros(len(Kernels._fields)) for kind in KINDS}
     shape = arch.input_shape
     for _, piece in pieces(arch):
         found, shape = kernels_of(piece, shape)
-        kind = kind_of(piece)
-        if kind not in rows:
-            raise ValueError(f"the architecture has the kind {kind!r}, and the space only {', '.join(known)}.")
-        rows[kind] += (found.kernels, found.waterline, found.moved)
-        smooth += found.smooth
-    each = np.stack([rows[kind] for kind in known])
-    return np.concatenate([each.sum(0), each.ravel(), smooth])
+        for kind, work in found.items():
+            sums[kind] += work
+    sums[ALL] = np.sum(list(sums.values()), axis=0)
+    by_name = {kind: dict(zip(Kernels._fields, values, strict=True)) for kind, values in sums.items()}
+    return np.array([by_name[kind][column] for kind in (ALL, *KINDS) for column in _columns(kind)])
+
+
+def _columns(kind: str) -> tuple[str, ...]:
+    return tuple(column for column in Kernels._fields if column != "waterline" or kind in (ALL, *MULTIPLYING))
 
 
 def kinds_of(space: SearchSpace) -> set[str]:

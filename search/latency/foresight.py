@@ -41,7 +41,7 @@ class Foresight:
         row = self.blocks.row(self.space, arch) if self.by_blocks else None
         if self.by_blocks is not None and row is not None:
             return self.by_blocks.predict_ms(row)
-        return self.by_features.predict_ms(features(self.space, arch)) if self.by_features else None
+        return self.by_features.predict_ms(features(arch)) if self.by_features else None
 
 
 def foresee(space: SearchSpace, known: Known, measured: Sequence[tuple[Architecture, float]]) -> Foresight:
@@ -50,9 +50,7 @@ def foresee(space: SearchSpace, known: Known, measured: Sequence[tuple[Architect
     Blocks are believed where they predict the measured networks, each from the others, better than features do.
     """
     pairs = [*known.networks, *measured]
-    by_features = best_model(
-        known.others, [features(space, arch) for arch, _ in pairs], [latency for _, latency in pairs]
-    )
+    by_features = best_model(known.others, [features(arch) for arch, _ in pairs], [latency for _, latency in pairs])
     rows = [(row, ms) for arch, ms in pairs if (row := known.blocks.row(space, arch)) is not None]
     by_blocks = fit_blocks([row for row, _ in rows], [ms for _, ms in rows])
     if by_blocks and by_features and by_features.error < by_blocks.error:

@@ -27,7 +27,7 @@ def device_tables(found: Iterable[DeviceLatency], space: SearchSpace, kind: Kind
         except (ValueError, TypeError, KeyError):  # of a block that is not installed here, or was another then
             continue
         if {kind_of(piece) for _, piece in pieces(arch)} <= allowed:
-            known.setdefault((one.hardware, one.fingerprint), []).append((features(space, arch), one.latency_ms))
+            known.setdefault((one.hardware, one.fingerprint), []).append((features(arch), one.latency_ms))
     return [
         DeviceTable(hardware, np.stack([row for row, _ in pairs]), np.array([ms for _, ms in pairs]))
         for (hardware, _), pairs in known.items()

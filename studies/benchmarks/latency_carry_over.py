@@ -15,34 +15,31 @@ from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("LATHE_DATA", ".")  # a space file may name its data there; they are not read
 
 import numpy as np  # noqa: E402  (reads the variable)
 import pyarrow.parquet as parquet  # noqa: E402
-from latency_here import read_space  # noqa: E402
 from latency_transfer import Bench, print_table  # noqa: E402
 
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.features import features  # noqa: E402
-from spaces.space import SearchSpace  # noqa: E402
 
 WAYS = ("transfer", "random ten", "alone")
 LEAST = 20  # networks that a setting must have
 
 
-def read_tables(tables: list[Path], space: SearchSpace) -> Bench:
-    """All networks of the tables; a setting's milliseconds are its ratios times its reference's least."""
+def read_tables(tables: list[Path]) -> Bench:
+    """All networks of the tables; a setting's milliseconds are its ratios times its reference's least, both of the
+    tenth percentile of rounds: of two sessions it agreed better than the median of the rounds' ratios."""
     found: dict[str, dict[str, float]] = {}
     quiet_ms: dict[str, float] = {}
     for row in (row for table in tables for row in parquet.read_table(table).to_pylist()):
         for name, own_ms in row["own_ms"].items():
             if own_ms is not None:
-                reference_ms = np.array(row["reference_ms"][name])
-                ratio = float(np.median(np.array(own_ms) / reference_ms))
-                found.setdefault(row["architecture"], {}).setdefault(name, ratio)
-                quiet_ms[name] = min(quiet_ms.get(name, np.inf), float(np.percentile(reference_ms, 10)))
+                own, reference = (float(np.percentile(ms, 10)) for ms in (own_ms, row["reference_ms"][name]))
+                found.setdefault(row["architecture"], {}).setdefault(name, own / reference)
+                quiet_ms[name] = min(quiet_ms.get(name, np.inf), reference)
     settings = tuple(s for s in quiet_ms if sum(s in ratios for ratios in found.values()) >= LEAST)
-    x = np.stack([features(space, Architecture.from_json(text)) for text in found])
+    x = np.stack([features(Architecture.from_json(text)) for text in found])
     y = [[ratios.get(name, np.nan) * quiet_ms[name] for name in settings] for ratios in found.values()]
     return Bench(x, np.array(y), settings, settings, len(found) // 2)
 
@@ -50,12 +47,11 @@ def read_tables(tables: list[Path], space: SearchSpace) -> Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, nargs="+", required=True)
-    parser.add_argument("--space", type=Path, default=Path("studies/cifar10/space.yaml"))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--measured", type=int, default=10)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     arguments = parser.parse_args()
-    bench = read_tables(arguments.tables, read_space(arguments.space, 32, 10))
+    bench = read_tables(arguments.tables)
     known = ", ".join(f"{s} {n}" for s, n in zip(bench.settings, (bench.latencies_ms > 0).sum(0), strict=True))
     print(f"{len(bench.features)} networks, of which {known}")
     engines = tuple(name.split()[0] for name in bench.settings)

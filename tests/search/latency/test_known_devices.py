@@ -56,7 +56,7 @@ def test_a_new_device_is_predicted_from_five_measurements_and_a_known_device(stu
     (teacher,) = study.known_before(NAME).others
     assert len(teacher.latencies_ms) == 12
     rows = [np.asarray(row) for row in teacher.features[:5]]
-    assert teacher.features.shape[1] == len(feature_names(study.space))
+    assert teacher.features.shape[1] == len(feature_names())
     model = best_model([teacher], rows, list(3 * teacher.latencies_ms[:5]))
     assert model is not None and model.known_devices == 1
     for row, ms in zip(teacher.features[5:], teacher.latencies_ms[5:], strict=True):
