@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SAMPLERS: Registry[Callable[[int, Problem], optuna.samplers.BaseSampler]] = Registry("sampler", "lathe.samplers")
 
 import search.samplers.evolution  # noqa: E402  (these register themselves in SAMPLERS)
+import search.samplers.gp  # noqa: E402
 import search.samplers.nsga2  # noqa: E402
 import search.samplers.nsga3  # noqa: E402
 import search.samplers.random  # noqa: E402
