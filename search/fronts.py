@@ -5,7 +5,7 @@ from functools import partial
 
 from search.latency.measuring import SHIPPING, measure_architecture
 from search.latency.reach import when_reachable
-from search.objectives import front, hypervolume
+from search.objectives import corner_of, front, hypervolume
 from search.state.records import TrialRecord
 from search.study import Study
 from spaces.architecture import Architecture
@@ -94,10 +94,8 @@ def nearest_miss(study: Study) -> str:
 
 
 def reference_point(study: Study) -> tuple[float, ...]:
-    """The corner from which hypervolumes of this study are counted: the worst value of each objective among all done
-    trials, search and random alike, plus 5 %."""
-    points = [study.point(trial) for trial in study.trials if trial.state == "done"]
-    return tuple(worst + 0.05 * abs(worst) for worst in map(max, zip(*points, strict=True)))
+    """The corner from which hypervolumes of this study are counted: that of all done trials of any origin."""
+    return corner_of([study.point(trial) for trial in study.trials if trial.state == "done"])
 
 
 def spread(study: Study, trials: Sequence[TrialRecord], keep: int) -> list[TrialRecord]:

@@ -11,7 +11,9 @@ from search.errors import Infeasible, TooManyFailures
 from search.fronts import measured_front, spread
 from search.latency.measuring import SCREENING, SHIPPING
 from search.narrowing import keeps_feasible, record_cuts, record_preferred
+from search.race import finalists
 from search.screen import Worth, by_shared_weights, by_table, screen
+from search.short import steps_to_take
 from search.stages import stage, state_on_leaving
 from search.state.ledger import Ledger
 from search.state.records import TrialRecord
@@ -81,11 +83,11 @@ def develop(
 ) -> None:
     """Train, compress and export the best of the front, with the baselines beside them. Raises: Infeasible."""
     config = study.config
-    with stage(study, "winners", (config.compress.keep + 2) * len(config.steps)):
-        teacher = train_teacher(study, supernet)
-        chosen = spread(study, front, config.compress.keep)
-        for trial in chosen:
+    with stage(study, "winners", steps_to_take(config)):
+        teacher, chosen = train_teacher(study, supernet), list[TrialRecord]()
+        for trial in finalists(study, supernet, teacher[0], front):
             develop_winner(trial, supernet, teacher, study)
+            chosen.append(trial)
         for trial in spread(study, random_front, 1):
             develop_winner(trial, supernet, teacher, study, role="baseline")
         develop_hand_made(study)

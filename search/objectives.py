@@ -43,6 +43,11 @@ def front(points: Sequence[Sequence[float]]) -> list[int]:
     return kept
 
 
+def corner_of(points: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """The corner from which a hypervolume is counted: the worst value of each objective, plus 5 %."""
+    return tuple(worst + 0.05 * abs(worst) for worst in map(max, zip(*points, strict=True)))
+
+
 def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
     """The volume that the points dominate up to `reference` (less is better); exact, any number of objectives.
 

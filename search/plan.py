@@ -6,6 +6,7 @@ import time
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
 from search.limits import exact_values, excess, feasible_sample
+from search.short import rungs
 from search.watch import duration
 from spaces.counts import count
 from spaces.network import build
@@ -69,17 +70,21 @@ def print_plan(config: StudyConfig) -> None:
     supernet_s, trial_s, epoch_s = estimate_seconds(config)
     minutes = config.supernet.minutes
     supernet_s = min(supernet_s, 60 * minutes) if minutes else supernet_s
-    chains = config.compress.keep + 2
+    chains, raced = config.compress.keep + 2, rungs(config)
     epochs = sum(getattr(step, "epochs", 0) for _, step in config.steps)
     search_s = 2 * config.search.trials * trial_s + config.search.exports * 0.5
     winners_s = chains * (epochs * epoch_s + STEP_S * (1 + len(config.steps))) + config.supernet.epochs * epoch_s
     bound = f" or {minutes:g} minutes" if minutes else ""
     recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
+    winners = f"{config.compress.keep} networks"
+    if raced:
+        ends = raced.finalists(raced.candidates)
+        winners = f"{raced.candidates} networks for {raced.epochs} of {raced.of} epochs, at most {ends} of them"
     print(
         f"1 supernet  {config.supernet.epochs} epochs{bound}: about {duration(supernet_s)}\n"
         f"2 search    {config.search.trials} trials with {config.search.sampler}, as many random ones, at most "
         f"{config.search.exports} measured: about {duration(search_s)}\n"
-        f"3 winners   {config.compress.keep} networks and 2 baselines through {recipe}: about {duration(winners_s)}\n"
+        f"3 winners   {winners} and 2 baselines through {recipe}: about {duration(winners_s)}\n"
         f"estimate    {duration(supernet_s + search_s + winners_s)} in all, from a few steps timed just now"
     )
 

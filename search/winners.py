@@ -24,6 +24,7 @@ from search.latency.measuring import DECIDING, SHIPPED, measure_file
 from search.latency.parts import measure_parts
 from search.latency.reach import when_reachable
 from search.screen import evaluations, extract_calibrated
+from search.short import begun
 from search.state.records import ASSISTANT, ArtifactRecord, Evaluation, Parent, Role, TrialRecord, VariantRecord
 from search.state.weights import weights_bytes
 from search.study import Study, architecture_record
@@ -35,15 +36,18 @@ from spaces.architecture import Architecture
 def develop_winner(
     trial: TrialRecord, supernet: Supernet, teacher: tuple[nn.Module, Parent], study: Study, role: Role = "winner"
 ) -> None:
-    """Take a trial's network from the supernet through the recipe, recording every step."""
+    """Take a trial's network from the supernet, or from its short training, through the recipe; records every step."""
     assert trial.architecture is not None
     arch = Architecture.from_json(trial.architecture.json)
     name = {"name": "random search"} if role == "baseline" else {}
 
-    def start() -> Variant:
-        return Variant(arch, extract_calibrated(supernet, arch, study))  # type: ignore[arg-type]
-
-    Chain(study, role, name, trial.id, teacher).run("inherit", start, {}, study.config.steps)
+    chain = Chain(study, role, name, trial.id, teacher)
+    short = begun(trial, study)
+    if short is not None:
+        chain.run("short", lambda: Variant(arch, short.network), {"epochs": short.epochs}, short.left)
+    else:
+        start = lambda: Variant(arch, extract_calibrated(supernet, arch, study))  # noqa: E731
+        chain.run("inherit", start, {}, study.config.steps)
 
 
 def develop_hand_made(study: Study) -> None:

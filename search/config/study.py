@@ -58,11 +58,15 @@ class Search:
 
 @dataclass(frozen=True)
 class Compress:
-    """What happens to the winners. keep: how many networks of the front. max_drop: points of accuracy that the
-    compression of a network may cost. teacher_epochs: how long a largest network is trained on before it teaches.
-    judge: `each` step is kept or undone, or the recipe at its `end`."""
+    """What happens to the winners. keep: how many networks of the front. extra: so many more are trained for a share
+    `short` of the first step's epochs, and those that may still change the front go on, within the epochs that `keep`
+    networks would take; 0: no such race. max_drop: points of accuracy that the compression of a network may cost.
+    teacher_epochs: how long a largest network is trained on before it teaches. judge: `each` step is kept or undone, or
+    the recipe at its `end`."""
 
     keep: int = 3
+    extra: int = 2
+    short: float = 0.33
     max_drop: float = 1.0
     teacher_epochs: int = 8
     judge: str = "each"
@@ -72,6 +76,10 @@ class Compress:
             raise ValueError(f"`judge` must be each or end, got {self.judge!r}.")
         if self.keep < 1:
             raise ValueError(f"`keep` must be at least 1, got {self.keep}.")
+        if self.extra < 0:
+            raise ValueError(f"`extra` must not be negative, got {self.extra}. 0 means none.")
+        if not 0 < self.short < 1:
+            raise ValueError(f"`short` must be between 0 and 1, got {self.short}. Write 0.33 for a third.")
         if self.max_drop < 0:
             raise ValueError(f"`max_drop` must not be negative, got {self.max_drop}.")
         if self.teacher_epochs < 0:

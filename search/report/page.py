@@ -17,6 +17,7 @@ from search.report.charts import calibration_svg, front_svg
 from search.report.comparison import Comparison, Model, best_shipped, chains, compare, models
 from search.report.cuts import cut_sentences
 from search.report.progress import progress_of
+from search.report.rungs import rung_sentences
 from search.report.summary import Summary, summarise
 from search.report.tables import baselines_table, steps_table
 from search.report.twins import twin_sentences
@@ -71,7 +72,7 @@ def report_html(recorded: Recorded) -> str:
         front=front_svg(summary, found),
         front_caption=CAPTION,
         coverage=_coverage(summary),
-        steps=steps_table(chains(found)) if chains(found) else '<p class="empty">No winner has been developed yet.</p>',
+        steps=_steps(recorded, found),
         baselines=baselines_table(chains(found, "baseline"))
         + "".join(f"<p>{escape(sentence)}</p>" for sentence in twin_sentences(recorded)),
         calibration=_calibration(summary),
@@ -181,6 +182,14 @@ def _cuts(recorded: Recorded) -> str:
     """What the training of the supernet took from the space, and why."""
     told = "".join(f"<p>{escape(sentence)}</p>" for sentence in cut_sentences(recorded))
     return f"<section><h2>While the supernet was trained</h2>{told}</section>" if told else ""
+
+
+def _steps(recorded: Recorded, found: Sequence[Model]) -> str:
+    """The chains of the winners, and which candidates went on after a short training."""
+    if not chains(found):
+        return '<p class="empty">No winner has been developed yet.</p>'
+    told = "".join(f"<p>{escape(sentence)}</p>" for sentence in rung_sentences(recorded))
+    return steps_table(chains(found)) + (f"<h3>After a short training</h3>{told}" if told else "")
 
 
 def _certificate(recorded: Recorded) -> str:

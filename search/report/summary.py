@@ -247,9 +247,10 @@ def _point(
 def evaluation_of(
     evaluations: Sequence[Evaluation], metric: str, split: Literal["train", "validation", "test"]
 ) -> Quantity | None:
-    """The last evaluation of that metric on that split; None if it was never asked."""
+    """The last evaluation of that metric on that split; None if it was never asked. After a short training only some
+    networks were asked: that is left out."""
     for e in reversed(evaluations):
-        if (e.metric, e.split) == (metric, split):
+        if (e.metric, e.split) == (metric, split) and e.fidelity != "short":
             return Quantity(e.value, e.low, e.high, "exact", e.n)
     return None
 

@@ -9,6 +9,8 @@ from search.report.comparison import Model, chains, compare, models
 from search.report.cuts import KIND as CUT
 from search.report.cuts import cut_sentences
 from search.report.progress import progress_of
+from search.report.rungs import KIND as RUNG
+from search.report.rungs import rung_sentences
 from search.report.summary import Point, Summary, summarise
 from search.report.twins import KIND, twin_sentences
 from search.state.recorded import Recorded, StudyLine
@@ -79,6 +81,8 @@ def study_text(recorded: Recorded) -> str:
     for role in ("winner", "baseline"):
         for members in chains(found, role).values():
             lines += ["", members[0].name, *(_step_line(model) for model in members)]
+    raced = rung_sentences(recorded)
+    lines += ["", "after a short training", *(f"  {sentence}" for sentence in raced)] if raced else []
     comparisons = compare(found)
     if comparisons or summary.coverage:
         lines += ["", "against the baselines"]
@@ -140,6 +144,7 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
         "coverage": vars(summary.coverage) if summary.coverage else None,
         "twins": [dict(event.data) for event in recorded.events if event.kind == KIND],
         "cuts": [dict(event.data) for event in recorded.events if event.kind == CUT],
+        "rungs": [dict(event.data) for event in recorded.events if event.kind == RUNG],
         "versions": dict(recorded.study.versions),
     }
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from compress.artifact import Store
 from search.errors import Paused, SchemaError
 
-SCHEMA = "0001"  # the newest revision in search/state/migrations/versions
+SCHEMA = "0002"  # the newest revision in search/state/migrations/versions
 VERSION_TABLE = "lathe_alembic_version"
 _SAFE_WAL = (3, 51, 3)  # before it, a checkpoint racing a commit of another connection can damage the file
 _READS = {"lathe_reads": True}

@@ -277,10 +277,13 @@ class Ledger:
             if changed.rowcount == 0:  # type: ignore[attr-defined]
                 raise NotFound(f"no variant {variant_id} in {self.shown}.")
 
-    def record_evaluations(self, study_id: int, variant: VariantRecord, evaluations: Sequence[Evaluation]) -> None:
-        """Add evaluations to a variant that is already written: the test part is read once, at the end."""
+    def record_evaluations(
+        self, study_id: int, of: TrialRecord | VariantRecord, evaluations: Sequence[Evaluation]
+    ) -> None:
+        """Add to what is written: a trial's qualities after a short training, a variant's on the test part."""
+        owner_ids = (of.id, None) if isinstance(of, TrialRecord) else (None, of.id)
         with self._write() as session:
-            rows.add_evaluations(session, study_id, variant.architecture_id, None, variant.id, evaluations)
+            rows.add_evaluations(session, study_id, of.architecture_id, *owner_ids, evaluations)
 
     # Artifacts
 

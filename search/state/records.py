@@ -11,7 +11,7 @@ from typing import Any, Literal
 from compress.measurement import Kind, Measurement
 
 Split = Literal["train", "validation", "test"]
-Fidelity = Literal["supernet", "alone", "exported"]
+Fidelity = Literal["supernet", "short", "alone", "exported"]
 StudyState = Literal["running", "paused", "done", "failed"]
 TrialState = Literal["done", "failed"]
 Role = Literal["winner", "baseline", "teacher"]
@@ -38,7 +38,7 @@ def digest(*parts: Any) -> str:
 class Evaluation:
     """A quality on `n` examples of a split, with its 95 % interval, and of which weights it was asked.
 
-    `fidelity`: the network with the supernet's weights, with its own, or the exported file.
+    `fidelity`: the network with the supernet's weights, after a short training, with its own, or the exported file.
     """
 
     split: Split

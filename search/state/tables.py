@@ -268,7 +268,7 @@ class EvaluationRow(Base):
         Index(None, "trial_id"),
         Index(None, "variant_id"),
         _one_of("split", ["train", "validation", "test"]),
-        _one_of("fidelity", ["supernet", "alone", "exported"]),
+        _one_of("fidelity", ["supernet", "short", "alone", "exported"]),
         CheckConstraint("low <= value AND value <= high", name="interval"),
     )
 

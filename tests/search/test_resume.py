@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from search.fates import KIND
 from search.state.check import check
 from search.state.ledger import Ledger
 
@@ -55,15 +56,24 @@ KILL_POINTS = {
 }
 
 
-def study_killed(point: str, db: Path) -> None:
-    """Launch the study, kill it when the query of `point` is true, and resume it to its end."""
-    if point == "never":
-        finished = run("launch", str(TINY), "--db", str(db), "-q")
+RACE = ("-o", "compress.keep=2", "-o", "compress.steps.0.distill.epochs=3")
+RACE_KILL_POINTS = {
+    "after a short training": "select count(*) from lathe_evaluation where fidelity = 'short'",
+    "after one was trained to the end": "select count(*) from lathe_variant where step = 'distill'",
+}
+
+
+def study_killed(query: str, db: Path, *options: str) -> None:
+    """Launch the study, kill it when `query` is true (never, if it is empty), and resume it to its end."""
+    launch = ("launch", str(TINY), "--db", str(db), "-q", *options)
+    if not query:
+        finished = run(*launch)
         assert finished.returncode == 0, finished.stderr
         return
-    command = [sys.executable, "-m", "search.cli", "launch", str(TINY), "--db", str(db), "-q"]
-    with subprocess.Popen(command, env=ENVIRON, stderr=subprocess.PIPE) as running:
-        while not rows(db, KILL_POINTS[point]) and running.poll() is None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "search.cli", *launch], env=ENVIRON, stderr=subprocess.PIPE
+    ) as running:
+        while not rows(db, query) and running.poll() is None:
             time.sleep(0.02)
         assert running.poll() is None, "the study ended before it could be killed"
         running.send_signal(signal.SIGKILL)
@@ -80,7 +90,7 @@ def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     points = [point for point in KILL_POINTS if point == "never" or point in asked]
     found = {point: folder / str(number) / "lathe.db" for number, point in enumerate(points)}
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(study_killed, found, found.values()))
+        list(pool.map(study_killed, map(KILL_POINTS.__getitem__, found), found.values()))
     return found
 
 
@@ -100,6 +110,27 @@ def test_a_killed_study_resumes_to_what_the_unbroken_one_found(point: str, datab
     assert trials == unbroken_trials
     assert variants == unbroken_variants
     assert check(str(databases[point])) == []
+
+
+def fates(db: Path) -> list[dict]:
+    """How far each candidate went, as the log has it."""
+    with Ledger.open(str(db), create=False) as ledger:
+        return ledger.event_data(ledger.study("tiny").id, KIND)
+
+
+@pytest.mark.slow
+def test_a_study_killed_while_its_networks_race_ends_with_the_same_ones(tmp_path: Path) -> None:
+    unbroken = tmp_path / "0" / "lathe.db"
+    study_killed("", unbroken, *RACE)
+    assert {row["epochs"] for row in fates(unbroken)} == {1}
+    assert len([row for row in fates(unbroken) if row["full"] is None]) == 3, "four began, and one was paid for"
+    assert "short" in [step for _, step, *_ in outcome(unbroken)[1]]
+    for number, query in enumerate(RACE_KILL_POINTS.values(), 1):
+        db = tmp_path / str(number) / "lathe.db"
+        study_killed(query, db, *RACE)
+        assert outcome(db) == outcome(unbroken)
+        assert fates(db) == fates(unbroken)
+        assert check(str(db)) == []
 
 
 def test_ctrl_c_pauses_at_a_safe_point_and_names_the_command_to_go_on(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from search.report.axes import axis, log_ticks, place_label, round_ticks
 from search.report.charts import calibration_svg, front_svg
 from search.report.comparison import models
 from search.report.page import config_yaml, report_html, write_report
+from search.report.rungs import KIND
 from search.report.summary import summarise
+from search.report.telling import study_text, study_tree
 from search.state.recorded import Recorded, load_study
 from search.state.tables import connect
 from tests.search.recorded_study import CONFIG, record_study
@@ -98,6 +100,15 @@ def test_the_report_says_where_with_what_and_how_again(page: str) -> None:
         "sampler: nsga2",
     ):
         assert expected in text
+
+
+def test_the_report_and_the_command_say_which_network_was_stopped_and_why(done: Recorded) -> None:
+    said = "Trial 7: loss 0.2 with the shared weights, 0.1 after 3 of 9 epochs; stopped, for at its best it is worse"
+    raced = replace(done, events=(*done.events, replace(done.events[-1], kind=KIND, message=said, data={"trial": 7})))
+    assert said in Reading(report_html(raced)).text
+    assert said in study_text(raced)
+    assert study_tree(raced)["rungs"] == [{"trial": 7}]
+    assert "short training" not in Reading(report_html(done)).text + study_text(done)
 
 
 def test_names_and_reasons_are_shown_as_text(done: Recorded) -> None:

@@ -6,10 +6,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import IntegrityError
 
 from search.errors import SchemaError, StudyBusy
 from search.state.check import check
@@ -114,8 +116,38 @@ def test_an_upgrade_of_a_current_database_does_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.backup*"))
 
 
+def test_a_database_of_the_first_schema_keeps_its_rows_and_takes_short_trainings_once_upgraded(tmp_path: Path) -> None:
+    url = str(tmp_path / "x.db")
+    write_and_resume(url)
+    with engine_on(url) as engine, engine.begin() as connection:  # back to the first schema, but for its evaluations
+        connection.execute(text("DROP TABLE lathe_evaluation"))
+        first = create_engine("sqlite://")
+        with first.begin() as other:
+            command.upgrade(config(other), "0001")
+            query = text("SELECT sql FROM sqlite_master WHERE tbl_name = 'lathe_evaluation' AND sql IS NOT NULL")
+            for (sql,) in other.execute(query):
+                connection.execute(text(sql))
+    stamp(url, "0001")
+    insert = (
+        "INSERT INTO lathe_evaluation SELECT {}, study_id, architecture_id, id, NULL, 'validation', 'loss', 1, 1, 1, "
+        "9, '{}', '{}', created_at FROM lathe_trial WHERE number = 0"
+    )
+    with engine_on(url) as engine:
+        with engine.begin() as connection:
+            connection.execute(text(insert.format(1, "supernet", "a")))
+        with pytest.raises(IntegrityError, match="fidelity"), engine.begin() as connection:
+            connection.execute(text(insert.format(2, "short", "b")))
+    assert upgrade(url) is not None
+    with engine_on(url) as engine, engine.begin() as connection:
+        connection.execute(text(insert.format(2, "short", "b")))
+        assert differences(connection) == []
+    with Ledger.open(url) as ledger:
+        assert [e.fidelity for e in ledger.trials(1)[0].evaluations] == ["supernet", "short"]
+    assert check(url) == []
+
+
 def test_an_upgrade_that_fails_leaves_a_backup_and_the_database_as_it_was(tmp_path: Path) -> None:
-    """No older schema exists yet, so one is faked by its stamp: Alembic does not know it and stops."""
+    """A schema that never was, by its stamp: Alembic does not know it and stops."""
     url = str(tmp_path / "x.db")
     write_and_resume(url)
     stamp(url, "0000")
