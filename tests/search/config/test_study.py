@@ -77,7 +77,7 @@ UNKNOWN_FIELDS = [
 UNKNOWN_NAMES = [
     ("{epochs: 3, batch: 128}", "{rule: fairr}", "12:18", "unknown rule 'fairr'", "did you mean 'fair'?"),
     ("kind: digits", "kind: digit", "2:14", "unknown task 'digit'", "did you mean 'digits'?"),
-    ("kind: digits", "kind: zzz", "2:14", "unknown task 'zzz'", "known: arrays, digits, folder, parquet"),
+    ("kind: digits", "kind: zzz", "2:14", "unknown task 'zzz'", "known: arrays, digits, folder"),
     ("- mbconv:", "- mbcnv:", "10:11", "unknown block 'mbcnv'", "did you mean 'mbconv'?"),
     ("act: [relu6]", "act: [relu7]", "10:58", "unknown act 'relu7'", "did you mean 'relu'?"),
     ("stride: 2", "enter: cnv", "8:14", "unknown enter 'cnv'", "did you mean 'conv'?"),
@@ -99,8 +99,8 @@ UNKNOWN_NAMES = [
 ]
 WRONG_TYPES = [
     ("{kind: digits, seed: 0}", "digits", "2:7", "the task must be a mapping of fields, got 'digits'", ""),
-    ("{kind: digits, seed: 0}", "", "2:1", "the task needs a `kind`", "one of arrays, digits, folder, parquet"),
-    ("kind: digits", "kind: [digits]", "2:14", "a task must be text, got a list", "known: arrays, digits, folder, parquet"),
+    ("{kind: digits, seed: 0}", "", "2:1", "the task needs a `kind`", "one of arrays, digits, folder"),
+    ("kind: digits", "kind: [digits]", "2:14", "a task must be text, got a list", "known: arrays, digits, folder"),
     ("depth: [1, 2]", "depth: two", "6:14", "`depth` must be a whole number, got 'two'", ""),
     ("depth: [1, 2]", "depth: [1, 2.5]", "6:18", "`depth` must be a whole number, got 2.5", ""),
     ("depth: [1, 2]", "depth:", "6:7", "`depth` must be a whole number, got nothing", ""),
