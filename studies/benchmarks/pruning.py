@@ -3,14 +3,14 @@
 A trained CIFAR-10 network is cut in three ways, to several sizes each: `latency`, the step `prune: {latency: ...}` at
 shares of the latency; `macs`, torch-pruning's pruner as it comes (magnitude importance, the same ratio in every layer,
 as many iterations as its multiply-adds need to come down to a target); `macs-8`, the same with channels rounded to 8.
-Each network is then trained alike (same images, epochs, seeds, labels only), at every one of --rates; of a way's rates
-that one counts at which its networks validate best. All files are measured in the same rounds in ONNX Runtime, one
+Each network is then trained alike (same images, epochs, seeds, labels only), at that one of --rates at which the way's
+networks validate best with the first seed. All files are measured in the same rounds in ONNX Runtime, one
 thread; then the networks that count are asked about the 10,000 test images, once.
 
 Printed: every network, means over the seeds, with `slower` where the device needs longer than before pruning; how much
 faster than `macs` and `macs-8` `latency` is at equal accuracy, the logarithm of latency interpolated along each way's
-networks, at accuracies that both reach, with the 90 % interval over 400 resamplings of seeds and test images; and how
-many proposals that the acceptance rule would keep are slower.
+networks, at accuracies that both reach, with the 90 % interval over 400 resamplings of seeds and test images; and of
+the proposals of each way how many the acceptance rule would keep, and how many of those are slower.
 
 --data holds cifar10-train.parquet and cifar10-test.parquet. --folder keeps the trained network (10 minutes of a core),
 the cuts (a minute each by latency) and what was trained on (5 to 20 s each), so that a killed run goes on.
@@ -116,29 +116,28 @@ def fine_tuned(network: nn.Module, data: Data, rate: float, seed: int, arguments
     return working
 
 
-def best_rate(
+def trained_on(
     way: str, made: Sequence[tuple[str, float, nn.Module]], data: Data, arguments: argparse.Namespace
 ) -> list[tuple[nn.Module, ...]]:
-    """The networks of one way, each with every seed, at the rate at which they validate best."""
-    found: dict[float, tuple[float, list[tuple[nn.Module, ...]]]] = {}
-    asked = Split(data.validation.x[: arguments.validation], data.validation.y[: arguments.validation])
-    for rate in arguments.rates:
-        by_seed = [
-            [
-                kept(
-                    arguments.folder / f"{arguments.network}-{way}-{aim:g}-{rate:g}-{seed}.safetensors",
-                    network,
-                    lambda network=network, rate=rate, seed=seed: fine_tuned(network, data, rate, seed, arguments),
-                )
-                for _, aim, network in made
-            ]
-            for seed in range(arguments.seeds)
+    """The networks of one way, each with every seed, at the rate at which they validate best with the first seed."""
+
+    def with_seed(seed: int, rate: float) -> list[nn.Module]:
+        return [
+            kept(
+                arguments.folder / f"{arguments.network}-{way}-{aim:g}-{rate:g}-{seed}.safetensors",
+                network,
+                lambda network=network: fine_tuned(network, data, rate, seed, arguments),
+            )
+            for _, aim, network in made
         ]
-        networks = list(zip(*by_seed, strict=True))
-        accuracies = [evaluate(each, data, asked).accuracy for seeds in networks for each in seeds]
-        found[rate] = float(np.mean(accuracies)), networks
-        print(f"{way} at {rate:g}: validation {100 * found[rate][0]:.2f} on average", flush=True)
-    return max(found.values(), key=lambda each: each[0])[1]
+
+    asked = Split(data.validation.x[: arguments.validation], data.validation.y[: arguments.validation])
+    found = dict[float, float]()
+    for rate in arguments.rates:
+        found[rate] = float(np.mean([evaluate(each, data, asked).accuracy for each in with_seed(0, rate)]))
+        print(f"{way} at {rate:g}: validation {100 * found[rate]:.2f} on average", flush=True)
+    chosen = max(found, key=lambda rate: found[rate])
+    return list(zip(*(with_seed(seed, chosen) for seed in range(arguments.seeds)), strict=True))
 
 
 def at_accuracy(accuracy: float, points: Sequence[tuple[float, float]]) -> float:
@@ -182,15 +181,16 @@ def tell_gains(rows: Sequence[Made], correct: Sequence[np.ndarray], latency_ms: 
         print(f"| {100 * accuracy:.2f} | {found:.2f} [{least:.2f}, {most:.2f}] |", flush=True)
 
 
-def verdicts(rows: Sequence[Made], findings: Sequence[Findings], max_drop: float) -> str:
-    """What the acceptance rule says of the proposals of `latency`, first seed, each beside the whole network."""
-    accepted = [
-        found.latency.value / findings[0].latency.value
-        for made, found in zip(rows, findings, strict=True)
-        if made.way == "latency" and judge(findings[:1], found, Budget(max_drop, {}))[0] == "accepted"
-    ]
-    slower = sum(share > 1 for share in accepted)
-    return f"`latency`: {len(accepted)} proposals are accepted with max_drop {max_drop:g}, {slower} of them slower"
+def tell_verdicts(rows: Sequence[Made], findings: Sequence[Sequence[Findings]], max_drops: Sequence[float]) -> None:
+    """What the acceptance rule says of every proposal, all seeds, each beside the whole network, which is the first."""
+    whole = findings[0][0]
+    print(f"\n| way | max_drop | proposals | accepted | of them slower |\n|{'---|' * 5}")
+    for way, max_drop in itertools.product(dict.fromkeys(made.way for made in rows[1:]), max_drops):
+        proposed = [each for made, of in zip(rows, findings, strict=True) if made.way == way for each in of]
+        budget = Budget(max_drop, {})
+        accepted = [each for each in proposed if judge([whole], each, budget)[0] == "accepted"]
+        slower = sum(each.latency.value > whole.latency.value for each in accepted)
+        print(f"| {way} | {max_drop:g} | {len(proposed)} | {len(accepted)} | {slower} |", flush=True)
 
 
 def main() -> None:
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--validation", type=int, default=2_000, help="images that choose rates and are judged by")
     parser.add_argument("--sessions", type=int, default=5)
-    parser.add_argument("--max-drop", type=float, default=5.0)
+    parser.add_argument("--max-drops", type=float, nargs="*", default=[5.0, 10.0], help="budgets to judge by, points")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     data = load_cifar10(arguments.data)
@@ -230,7 +230,7 @@ def main() -> None:
 
         rows = [row("whole", 1.0, (whole,))]
         for way, made in ways.items():
-            chosen = best_rate(way, made, data, arguments)
+            chosen = trained_on(way, made, data, arguments)
             rows += [row(way, aim, networks) for (_, aim, _), networks in zip(made, chosen, strict=True)]
         report(rows, data, arguments)
 
@@ -248,11 +248,10 @@ def report(rows: Sequence[Made], data: Data, arguments: argparse.Namespace) -> N
         (float(m.details["ratio"]), float(m.details["ratio_low"]), float(m.details["ratio_high"])) for m in measured
     ]
     judges = Split(data.validation.x[: arguments.validation], data.validation.y[: arguments.validation])
-    validation = [evaluate_file(path, judges) for path in paths]
     counts = [foreign_of(made.networks[0], "net", data.input_shape, len(data.classes)).counts for made in rows]
     findings = [
-        Findings(path, quality, latency, path.stat().st_size, count)
-        for path, quality, latency, count in zip(paths, validation, measured, counts, strict=True)
+        [Findings(path, evaluate_file(path, judges), latency, path.stat().st_size, count) for path in made.paths]
+        for made, latency, count in zip(rows, measured, counts, strict=True)
     ]
     test = data.read_test()
     correct = [
@@ -260,11 +259,12 @@ def report(rows: Sequence[Made], data: Data, arguments: argparse.Namespace) -> N
         for made in rows
     ]
     print(f"\n| way | aim | validation | test | over seeds | MACs | ms | share of latency [95 %] | |\n|{'---|' * 9}")
-    for made, own, right, count, latency, (share, low, high) in zip(
-        rows, validation, correct, counts, measured, speed, strict=True
+    for made, found, right, count, latency, (share, low, high) in zip(
+        rows, findings, correct, counts, measured, speed, strict=True
     ):
+        validated = np.mean([each.quality.accuracy for each in found])
         print(
-            f"| {made.way} | {made.aim:g} | {100 * own.accuracy:.2f} | {100 * right.mean():.2f} "
+            f"| {made.way} | {made.aim:g} | {100 * validated:.2f} | {100 * right.mean():.2f} "
             f"| {', '.join(f'{100 * each.mean():.2f}' for each in right)} | {count.macs / counts[0].macs:.3f} "
             f"| {latency.value:.3f} | {share:.3f} [{low:.3f}, {high:.3f}] | {'slower' if low > 1 else ''} |"
         )
@@ -272,7 +272,7 @@ def report(rows: Sequence[Made], data: Data, arguments: argparse.Namespace) -> N
     for rival in ("macs", "macs-8"):
         if any(made.way == rival for made in rows):
             tell_gains(rows, correct, latency_ms, rival)
-    print(f"\n{verdicts(rows, findings, arguments.max_drop)}")
+    tell_verdicts(rows, findings, arguments.max_drops)
 
 
 if __name__ == "__main__":
