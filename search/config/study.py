@@ -65,7 +65,7 @@ class Compress:
     the recipe at its `end`."""
 
     keep: int = 3
-    extra: int = 2
+    extra: int = 0
     short: float = 0.33
     max_drop: float = 1.0
     teacher_epochs: int = 8

@@ -48,7 +48,7 @@ def config_for(way: str, config: StudyConfig) -> StudyConfig:
         config = replace(
             config, steps=((name, with_epochs(first, short)), (name, with_epochs(first, epochs - short)), *rest)
         )
-    return config if way == "race" else replace(config, compress=replace(config.compress, extra=0))
+    return replace(config, compress=replace(config.compress, extra=2 if way == "race" else 0))
 
 
 def search(config: StudyConfig, db: Path) -> None:

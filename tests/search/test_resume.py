@@ -56,7 +56,7 @@ KILL_POINTS = {
 }
 
 
-RACE = ("-o", "compress.keep=2", "-o", "compress.steps.0.distill.epochs=3")
+RACE = ("-o", "compress.keep=2", "-o", "compress.extra=2", "-o", "compress.steps.0.distill.epochs=3")
 RACE_KILL_POINTS = {
     "after a short training": "select count(*) from lathe_evaluation where fidelity = 'short'",
     "after one was trained to the end": "select count(*) from lathe_variant where step = 'distill'",
