@@ -13,23 +13,29 @@ from pathlib import Path
 
 import numpy as np
 
-from compress.devices import Device, formats_of
+from compress.devices import Device, fingerprint_of, formats_of
+from compress.devices.simulated import Simulated
 from compress.measurement import Measurement
 from search.latency.block_files import FLOAT, block_files, copies_of, network_files
 from search.latency.block_table import fit_blocks
+from search.latency.device_prior import DeviceTable
 from search.latency.known_blocks import BLOCK_METRICS, MARK, NETWORK_METRICS, known_blocks, known_networks
+from search.latency.known_devices import device_tables
 from search.latency.measuring import anchor_ms, anchored, export_reference
 from search.latency.sample_network import sample_model
+from search.latency.transfer import choose
 from search.state.ledger import Ledger
 from search.study import architecture_record
 from search.watch import Watch, duration
 from spaces.architecture import Architecture
+from spaces.features import features
 from spaces.placements import Placement, placements
 from spaces.space import SearchSpace, sample
 from spaces.tasks import Data
 
 TOGETHER = 6  # pieces in one session: the reference is timed once for all of them
 NETWORKS = 16
+DRAWN = 20  # random networks for each that is measured
 
 
 @dataclass(frozen=True)
@@ -79,17 +85,23 @@ def missing_blocks(place: Place) -> list[Placement]:
 
 
 def missing_networks(place: Place, count: int) -> list[Architecture]:
-    """The first `count` random networks of the space, without those that are known in every precision."""
-    rng, wanted = random.Random("calibration"), dict[str, Architecture]()
-    for _ in range(20 * count):
-        if len(wanted) < count:
-            arch = sample(place.space, rng)
-            wanted[arch.id] = arch
-    known = [
-        {arch.id for arch, _ in known_networks(place.ledger, place.device, place.space, precision)}
-        for precision in place.precisions
-    ]
-    return [arch for arch in wanted.values() if not all(arch.id in ids for ids in known)]
+    """What is left to measure of `count` random networks of the space, in every precision. Where other devices are
+    known, they are those of many random ones that leave the least uncertainty about all: see `transfer.choose`."""
+    rng = random.Random("calibration")
+    drawn = {arch.id: arch for arch in (sample(place.space, rng) for _ in range(DRAWN * count))}
+    known = set(drawn)
+    for precision in place.precisions:
+        known &= {arch.id for arch, _ in known_networks(place.ledger, place.device, place.space, precision)}
+    wanted = list(drawn.values())
+    if others := _others(place):
+        wanted = [wanted[i] for i in choose(others, np.stack([features(arch) for arch in wanted]), count)]
+    return [arch for arch in wanted[:count] if arch.id not in known][: max(0, count - len(known))]
+
+
+def _others(place: Place) -> list[DeviceTable]:
+    """What the database knows of other devices."""
+    kind = "simulated" if isinstance(place.device, Simulated) else "measured"
+    return device_tables(place.ledger.latencies_elsewhere(fingerprint_of(place.device)), place.space, kind)
 
 
 def fit_of(place: Place, precision: str) -> Fit | None:

@@ -209,7 +209,7 @@ def read_latencies(session: Session, besides: str) -> list[DeviceLatency]:
     newest: dict[tuple[str, str], DeviceLatency] = {}
     rows: Sequence[Any] = session.execute(joined.order_by(MeasurementRow.id)).all()
     for fingerprint, spec, json, value, kind in rows:
-        hardware = str(spec.get("cpu") or fingerprint)
+        hardware = f"{spec['cpu']}, {spec.get('runtime')}" if spec.get("cpu") else fingerprint
         newest[fingerprint, json] = DeviceLatency(fingerprint, hardware, json, value, kind)
     return list(newest.values())
 

@@ -191,8 +191,8 @@ def is_teacher(variant: VariantRecord) -> bool:
 
 @dataclass(frozen=True)
 class DeviceLatency:
-    """The latency of an architecture on a device, whatever study measured it. hardware: the processor by its name, or
-    the fingerprint where it has none."""
+    """The latency of an architecture on a device, whatever study measured it. hardware: the processor by its name with
+    the engine, since another engine is as foreign as another processor; the fingerprint where it has no name."""
 
     fingerprint: str
     hardware: str

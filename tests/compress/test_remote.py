@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from compress.artifact import sha256_of
 from compress.devices import DeviceError, DeviceOffline, fingerprint_of, remote
 from compress.devices.adb import Adb
 from compress.devices.auto import Auto
+from compress.devices.executorch import ExecuTorch
 from compress.devices.onnxruntime import OnnxRuntime
 from compress.devices.ssh import Ssh
+from compress.export.screening import export_for_screening
 from compress.runner.engines import engine, installed
 from tests.compress.loopback import Sshd, fake_adb, running_sshd
+from tests.compress.small_networks import INPUT_SHAPE, NETWORKS, NORMALISATION
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,23 @@ def test_the_fastest_of_the_engines_there_is_chosen_there(adb: Adb, onnx_files: 
 def test_a_device_on_adb_answers_the_same_jobs(adb: Adb, onnx_files: dict[str, Path]) -> None:
     (found,) = adb.measure([onnx_files["plain"]], onnx_files["plain"], "phone")
     assert found.value > 0 and not list(Path(adb.folder).glob(f"{remote.JOBS}*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("executorch") is None, reason="the extra `executorch`")
+def test_a_program_of_executorch_is_sent_and_measured_there(server: Sshd, jobs: list[str], tmp_path: Path) -> None:
+    device = replace(server.device, engine="executorch")
+    assert fingerprint_of(device) == fingerprint_of(ExecuTorch())
+    files = [tmp_path / f"{name}.onnx" for name in ("attention", "plain")]
+    for file in files:
+        export_for_screening(NETWORKS[file.stem](), NORMALISATION, INPUT_SHAPE, file, device.formats)
+    attention, plain = device.measure(files, files[1], "pi")
+    assert attention.value > plain.value > 0
+    assert plain.artifact == sha256_of(files[1])  # the ONNX file stands for the network
+    assert plain.details["file"] == sha256_of(files[1].with_suffix(".pte"))
+    (memory,) = device.resources(files[1], "pi")
+    assert memory.value > 0
+    assert jobs and not [job for job in jobs if (Path.home() / job).exists()]
 
 
 def test_a_host_whose_key_is_not_pinned_is_not_spoken_to(server: Sshd, tmp_path: Path) -> None:

@@ -9,20 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compress.devices import fingerprint_of
 from search.config.study import read_config
 from search.errors import Interrupted
 from search.latency.block_files import PRECISIONS
 from search.latency.block_table import BlockTable, fit_blocks
-from search.latency.calibrate_device import Place, calibrate_device, missing_blocks, missing_networks
+from search.latency.calibrate_device import DRAWN, Place, calibrate_device, missing_blocks, missing_networks
 from search.latency.known_blocks import known_blocks, known_networks
+from search.latency.known_devices import device_tables
 from search.latency.measuring import measure_architecture
-from search.latency.transfer import FEW
+from search.latency.transfer import FEW, choose
 from search.state.ledger import Ledger
 from search.study import open_study
 from search.watch import Watch
 from spaces.architecture import Architecture, Stage
 from spaces.blocks import MBConv
-from spaces.features import kinds_of
+from spaces.features import features, kinds_of
 from spaces.placements import placements
 from spaces.space import sample
 from tests.search.command_line import Call, is_one_message
@@ -57,6 +59,17 @@ def test_nothing_is_measured_twice_and_what_is_missing_is(place: Place) -> None:
     assert len(place.ledger.measurements()) == before
     assert [(fit.precision, fit.networks) for fit in fits] == [("float", NETWORKS), ("int8", NETWORKS)]
     assert len(missing_networks(place, NETWORKS + 3)) == 3
+
+
+def test_where_another_device_is_known_the_networks_are_chosen_by_what_it_knows(place: Place) -> None:
+    another = replace(place, device=replace(place.device, macs_per_us=3000.0))  # type: ignore[type-var]
+    others = device_tables(place.ledger.latencies_elsewhere(fingerprint_of(another.device)), place.space, "simulated")
+    assert [len(table.latencies_ms) for table in others] == [NETWORKS]
+    rng = random.Random("calibration")
+    drawn = {arch.id: arch for arch in (sample(place.space, rng) for _ in range(DRAWN * NETWORKS))}
+    chosen = choose(others, np.stack([features(arch) for arch in drawn.values()]), NETWORKS)
+    wanted = [arch.id for arch in missing_networks(another, NETWORKS)]
+    assert wanted == [list(drawn)[i] for i in chosen] != list(drawn)[:NETWORKS]
 
 
 def test_blocks_foresee_networks_that_were_not_measured(place: Place) -> None:

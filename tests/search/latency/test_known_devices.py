@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,15 @@ def test_what_is_best_on_its_own_measurements_is_kept() -> None:
     assert alone.known_devices == 0
     assert alone.predict_ms(x[20])[0] == pytest.approx(unlike[20], rel=0.1)
     assert helped.predict_ms(x[20])[0] == pytest.approx(alike[20], rel=0.1)
+
+
+def test_engines_of_one_processor_are_as_foreign_as_processors_and_their_settings_are_not(tmp_path: Path) -> None:
+    with Ledger.open(str(tmp_path / "lathe.db")) as ledger:
+        study = open_study(read_config(TINY), ledger, Watch())
+        arch = networks(study, 1, 0)[0]
+        found = measure_architecture(arch, NAME, study)
+        for i, runtime in enumerate(("onnxruntime", "onnxruntime", "openvino")):
+            ledger.add_device(f"device {i}", NAME, runtime, {"cpu": "EPYC", "runtime": runtime, "options": str(i)})
+            ledger.record_measurements(study.id, arch.id, None, [replace(found, fingerprint=f"device {i}")])
+        elsewhere = ledger.latencies_elsewhere(found.fingerprint)
+        assert [one.hardware for one in elsewhere] == ["EPYC, onnxruntime"] * 2 + ["EPYC, openvino"]
