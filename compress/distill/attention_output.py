@@ -1,4 +1,4 @@
-"""What attention puts out. Source: Kim et al. 2022, arXiv:2211.11014 (attention-output loss; quantized transformers)."""
+"""What attention puts out, for quantized transformers. Source: Kim et al. 2022, arXiv:2211.11014."""
 
 import torch
 from torch import Tensor, nn

@@ -63,7 +63,7 @@ def prune(
         if dimension.units < 2 or (dimension.block < 0 and not width):
             continue
         found = axes(arch, dimension)
-        order = importance(tensors, found, dimension.units, kind, slopes).argsort(descending=True)
+        order = importance(tensors, found, dimension.units, kind, slopes).argsort(descending=True, stable=True)
         tensors = ordered(tensors, found, order)
         if slopes is not None:
             slopes = ordered(slopes, tuple(axis for axis in found if axis.tensor in slopes), order)

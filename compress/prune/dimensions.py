@@ -68,7 +68,8 @@ def shortened(arch: Architecture, dimension: Dimension, units: int) -> Architect
 
 @lru_cache(maxsize=4096)
 def axes(arch: Architecture, dimension: Dimension) -> tuple[Axis, ...]:
-    """The axes that belong to a dimension of at least 2 units.
+    """The axes that belong to a dimension of at least 2 units; none where a unit is a whole layer (the degree of
+    polynomials): such units have an order of their own, and the last go.
 
     An axis that is not a whole number of entries a unit (the squeezed channels of squeeze-excitation) is left out: it
     is shortened from its end and never reordered.

@@ -25,7 +25,7 @@ def own_plan(arch: Architecture, network: nn.Module, data: Data, kind: str, widt
 
     moved = tensors
     for group, worth in zip(groups, worths, strict=True):
-        moved = ordered(moved, axes(arch, group), worth.argsort(descending=True))
+        moved = ordered(moved, axes(arch, group), worth.argsort(descending=True, stable=True))
 
     def cut(widths: Sequence[int]) -> tuple[Architecture, nn.Module, dict[str, Tensor]]:
         smaller = _shortened(arch, dict(zip(groups, widths, strict=True)))

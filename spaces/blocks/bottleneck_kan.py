@@ -45,10 +45,10 @@ class BottleneckKAN:
         return Residual(nn.Sequential(branch))
 
     def units(self, width: int) -> dict[str, int]:
-        return {"hidden": round(width * self.ratio)}
+        return {"degree": self.degree, "hidden": round(width * self.ratio)}
 
     def resized(self, width: int, dimension: str, units: int) -> "BottleneckKAN":
-        return replace(self, ratio=units / width)
+        return replace(self, degree=units) if dimension == "degree" else replace(self, ratio=units / width)
 
     def twin(self, scale: float) -> ResNet:
         return ResNet("bottleneck", self.kernel, self.ratio * scale, act="silu")

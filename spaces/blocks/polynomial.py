@@ -4,6 +4,7 @@ Sources: Sidharth et al. 2024, arXiv:2405.07200 (Chebyshev); Drokin 2024, arXiv:
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -54,10 +55,10 @@ class PolynomialKAN:
         return Residual(nn.Sequential(branch))
 
     def units(self, width: int) -> dict[str, int]:
-        return {"hidden": round(width * self.ratio)}
+        return {"degree": self.degree, "hidden": round(width * self.ratio)}
 
     def resized(self, width: int, dimension: str, units: int) -> "PolynomialKAN":
-        return replace(self, ratio=units / width)
+        return replace(self, degree=units) if dimension == "degree" else replace(self, ratio=units / width)
 
     def twin(self, scale: float) -> ConvNeXt:
         return ConvNeXt(self.kernel, self.ratio * scale, act="silu")
@@ -75,13 +76,20 @@ class Polynomials(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H, W)."""
+        total: Tensor | None = None
+        for term, polynomial in zip(self.terms, self.features(x), strict=True):
+            total = term(polynomial) if total is None else total + term(polynomial)
+        assert total is not None
+        return total
+
+    def features(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, inputs, H, W) -> what each of the terms is asked: P_n(tanh(x)), of the same shape."""
         x = x.tanh()
         before, polynomial = 1.0, x
-        total = self.terms[0](x)
-        for n, term in enumerate(self.terms[1:], start=1):
-            before, polynomial = polynomial, self._next(n, x, polynomial, before)
-            total = total + term(polynomial)
-        return total
+        for n in range(1, len(self.terms) + 1):
+            yield polynomial
+            if n < len(self.terms):
+                before, polynomial = polynomial, self._next(n, x, polynomial, before)
 
     def _next(self, n: int, x: Tensor, polynomial: Tensor, before: Tensor | float) -> Tensor:
         """P_(n+1) from P_n and P_(n-1), by three-term recurrence."""

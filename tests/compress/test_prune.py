@@ -17,6 +17,8 @@ from compress.recipe import StepError
 from compress.variant import Variant
 from spaces.architecture import Architecture, Stage
 from spaces.blocks import KAN, Attention, Block, MBConv
+from spaces.blocks.bottleneck_kan import BottleneckKAN
+from spaces.blocks.polynomial import PolynomialKAN
 from spaces.network import build
 from spaces.windows import extract
 from tests.contracts.small_spaces import scramble
@@ -73,6 +75,22 @@ def test_a_head_is_as_many_entries_as_it_has_channels() -> None:
     name = "stage0_block0_attention_head_dim8"
     expected = {Axis(f"{name}.{layer}.{leaf}", 0, 8) for layer in "qkv" for leaf in ("weight", "bias")}
     assert found == expected | {Axis(f"{name}.project.weight", 1, 8)}
+
+
+@pytest.mark.parametrize("make", [PolynomialKAN, BottleneckKAN])
+def test_polynomials_shrink_along_their_degree_and_the_highest_go(make: Any) -> None:
+    arch = arch_of(make(degree=4, ratio=1))
+    tensors = dict(network_of(arch).state_dict())
+    assert [(d.name, d.units) for d in dimensions(arch)] == [("width", 2), ("degree", 4), ("hidden", 16)]
+    assert axes(arch, Dimension(0, 0, "degree", 4)) == ()
+    smaller, ordered_by = prune(arch, tensors, 0.5)
+    (block,) = smaller.stages[0].blocks
+    assert block.units(16) == {"degree": 2, "hidden": 8}
+    left = {name: tensor for name, tensor in extract(ordered_by, smaller).state_dict().items() if ".terms." in name}
+    assert {name.split(".terms.")[1][0] for name in left} == {"0", "1"}
+    only = shortened(arch, Dimension(0, 0, "degree", 4), 2)
+    shorter = extract(tensors, only).state_dict()
+    assert all(torch.equal(shorter[name], tensors[name]) for name in shorter), "what is left is as it was"
 
 
 def test_a_width_belongs_to_its_enter_its_blocks_and_what_comes_next() -> None:

@@ -1,12 +1,15 @@
 """Least squares after a cut: what is left does what was done before, as well as it can."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.prune.refit import Answer, Target, answers, refit, target
+from compress.prune.refit import Answer, Target, _error, answers, refit, target
+from spaces.blocks.polynomial import Polynomials
 
 
 def pair(redundant: bool) -> nn.Sequential:
@@ -43,6 +46,20 @@ def test_what_repeated_others_is_not_missed() -> None:
     assert error(made, whole) > 0.1
     assert refit(made, target(whole, images()), {"0": left})
     assert error(made, whole) < 0.01
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_lower_polynomials_take_over_what_they_can_of_those_that_were_cut(kernel: int) -> None:
+    torch.manual_seed(0)
+    whole = nn.Sequential(Polynomials(2, 6, kernel, 3, "chebyshev"), nn.Flatten(), nn.Linear(6 * 64, 3)).eval()
+    made: Any = copy.deepcopy(whole)
+    made[0].terms = made[0].terms[:2]
+    seen, asked = images() / 3, images(1) / 3  # where the third Chebyshev polynomial is much like the first
+    to = Target(answers(whole, seen), seen, asked, whole(asked).detach())
+    assert set(to.layers) == {"0", "2"}, "terms are no layers of their own"
+    before = _error(made, to)
+    assert refit(made, replace(to, layers={"0": to.layers["0"]}), {})
+    assert _error(made, to) < 0.1 * before
 
 
 def test_a_network_of_which_nothing_was_cut_stays_as_it_was() -> None:

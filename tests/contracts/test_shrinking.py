@@ -22,7 +22,6 @@ from compress.variant import Variant
 from spaces.architecture import Architecture
 from spaces.blocks import BLOCKS
 from spaces.counts import count
-from spaces.layers import Rational
 from spaces.network import build
 from spaces.tasks import Data
 from spaces.windows import extract
@@ -98,11 +97,9 @@ def test_fitting_what_is_left_brings_its_answers_nearer_to_the_whole_network(tra
     helped = refit(fitted, target(extract(trained.ordered, trained.arch), x), {})
     asked = trained.data.validation.x
     wanted = answers(whole, trained.data, asked)
-    lost, left = (np.square(answers(made, trained.data, asked) - wanted).mean() for made in (cut, fitted))
-    rational = any(isinstance(layer, Rational) for layer in whole.modules())
-    if left >= lost and rational and len(trained.arch.input_shape) == 2:
-        pytest.xfail("fitted inputs can leave the range that a rational function was trained on (studies/LOG.md)")
-    assert helped and left < lost
+    lost, left = (np.square(answers(made, trained.data, asked) - wanted).mean(1) for made in (cut, fitted))
+    # Image by image: one that leaves the range a rational function was trained on can be far off (studies/LOG.md).
+    assert helped and np.median(left) < np.median(lost) and (left < lost).mean() > 0.7
 
 
 def test_a_pruned_network_is_smaller_in_every_dimension(trained: Trained) -> None:
