@@ -55,9 +55,10 @@ class Assistant:
     def describe(self) -> str:
         """For people: who it is, and beside what."""
         params, accuracy = self.teacher
+        tried = f"the best of {len(self.tried)} after {self.epochs // len(self.tried)} epochs each"
         return (
             f"taught by an assistant of {self.chosen.params:,} parameters ({self.chosen.quality.accuracy:.1%}; the "
-            f"teacher has {params:,} and {accuracy:.1%}), the best of {len(self.tried)}, {self.epochs} epochs"
+            f"teacher has {params:,} and {accuracy:.1%}), {tried}"
         )
 
 
@@ -69,8 +70,9 @@ def find_assistant(student: Description, context: Context, epochs: int, teach: T
     """
     assert context.teacher is not None
     began = time.monotonic()
-    copies = between(student, context)[: epochs // SHARE]
-    each = epochs // SHARE // len(copies)
+    shared = epochs // SHARE
+    copies = between(student, context, min(CANDIDATES, shared))
+    each = shared // len(copies)
     for _, network in copies:
         teach(network, context, each)
     validation = context.data.validation
@@ -89,8 +91,9 @@ def derivative(candidate: Candidate, teacher: tuple[int, float]) -> float:
     return (candidate.quality.accuracy - accuracy) / (params - candidate.params)
 
 
-def between(student: Description, context: Context) -> list[tuple[Description, nn.Module]]:
-    """Copies of the teacher pruned to sizes between the two, in equal ratios, the largest first; fitted, not trained.
+def between(student: Description, context: Context, count: int) -> list[tuple[Description, nn.Module]]:
+    """Up to `count` copies of the teacher pruned to sizes between the two, in equal ratios, the largest first; fitted,
+    not trained.
 
     Parameters go with the square of the widths. Raises: StepError: if there are none.
     """
@@ -100,8 +103,8 @@ def between(student: Description, context: Context) -> list[tuple[Description, n
     largest, smallest = counts_of(context.teacher_arch).params, counts_of(student).params
     found: dict[str, tuple[Description, nn.Module]] = {}
     why = "pruned copies of it come to no size between"
-    for place in range(1, CANDIDATES + 1):
-        share = (smallest / largest) ** (place / (CANDIDATES + 1))
+    for place in range(1, count + 1):
+        share = (smallest / largest) ** (place / (count + 1))
         if share >= 1:
             why = "it is not the larger one"
             continue

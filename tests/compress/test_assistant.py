@@ -49,11 +49,13 @@ def context(teacher: Variant, folder: Path) -> Context:
 
 
 def test_candidates_lie_between_the_two_and_fill_the_gap(teacher: Variant, tmp_path: Path) -> None:
-    sizes = [counts_of(arch).params for arch, _ in between(SMALL, context(teacher, tmp_path))]
+    sizes = [counts_of(arch).params for arch, _ in between(SMALL, context(teacher, tmp_path), 3)]
     largest, smallest = counts_of(LARGE).params, counts_of(SMALL).params
     steps = [a / b for a, b in zip([largest, *sizes], [*sizes, smallest], strict=True)]
     assert len(sizes) == 3 and largest > sizes[0] > sizes[1] > sizes[2] > smallest
     assert 1.5 < min(steps) < max(steps) < 5  # of 38 in all; widths come in eights
+    ((middle, _),) = between(SMALL, context(teacher, tmp_path), 1)
+    assert sizes[0] > counts_of(middle).params > sizes[2]
 
 
 def test_the_one_that_loses_least_for_a_parameter_is_chosen() -> None:
