@@ -7,19 +7,22 @@ time, and both stop in the middle of what they are doing when these are used up.
 
 joint: `search launch` of a digits space without compression (part of the seconds is for the supernet and the search),
 then `search tune --variant` over its trained networks: which network, which steps, in which order, with which settings.
-fixed: networks made by hand, from the largest of the space downwards, each trained alone, then pruned, distilled and
-quantized in this order with the recipe of studies/digits, for one ratio after the other until the seconds are used up.
+fixed: five networks made by hand, from the largest of the space to the smallest, each trained alone, then pruned,
+distilled and quantized in this order with the recipe of studies/digits: every network at the first ratio, then every
+network at the next, until the seconds are used up. Alternately from both ends of the sizes, so that it covers the box.
 
 Counted is every exported file of either side: the volume that they dominate in accuracy, log latency and log size, in
 one box for both; on the validation images, which both sides may look at, and on the test images, which neither saw.
 """
 
 import argparse
+import itertools
 import math
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +50,7 @@ from search.objectives import hypervolume  # noqa: E402
 from search.state.ledger import Ledger  # noqa: E402
 from search.tuning.tune import tune  # noqa: E402
 from search.watch import Watch  # noqa: E402
+from spaces.architecture import Architecture  # noqa: E402
 from spaces.network import build  # noqa: E402
 from spaces.tasks import TASKS, Data  # noqa: E402
 
@@ -133,12 +137,20 @@ def joint(folder: Path, seed: int, seconds: float) -> list[File]:
 
 def fixed(folder: Path, seed: int, seconds: float) -> list[File]:
     """Every file of networks made by hand, each trained, then pruned, distilled and quantized, ratio by ratio."""
-    clock, files = Clock(seconds), list[File]()
+    clock, files, starts = Clock(seconds), list[File](), dict[str, tuple[Variant, Context]]()
     (folder / "space.yaml").write_text(filled(SPACE, seed))
     config = read_config(folder / "space.yaml")
     data = config.task.load()
     device = config.devices["here"]
     reference: Path | None = None
+
+    def trained(arch: Architecture) -> tuple[Variant, Context]:
+        torch.manual_seed(seed)
+        network = build(arch)
+        fit(network, data, Training(EPOCHS, batch=32, lr=0.1), hard_labels(), seed, before_step=clock.check)
+        start = Variant(arch, network), Context(data, network, folder, seed, before_step=clock.check)
+        note(*start, "trained")
+        return start
 
     def note(variant: Variant, context: Context, what: str) -> None:
         """Export, evaluate and measure, as the other side does for each of its files."""
@@ -150,24 +162,25 @@ def fixed(folder: Path, seed: int, seconds: float) -> list[File]:
         files.append(File(path, what))
 
     try:
-        for arch in reversed(scaled_by_hand(config.space(data))):
-            torch.manual_seed(seed)
-            network = build(arch)
-            training = Training(EPOCHS, batch=32, lr=0.1)
-            fit(network, data, training, hard_labels(), seed, before_step=clock.check)
-            given = Variant(arch, network)
-            context = Context(data, network, folder, seed, before_step=clock.check)
-            note(given, context, "trained")
-            for ratio in RATIOS:
-                pruned = Prune(ratio=ratio, importance="magnitude", multiple=4, epochs=4)(given, context)
-                note(pruned, context, f"prune {ratio}")
-                distilled = Distill(epochs=6, lr=0.05, batch=32)(pruned, context)
-                note(distilled, context, f"prune {ratio}, distill")
-                note(Quantize()(distilled, context), context, f"prune {ratio}, distill, quantize")
-                clock.check()
+        for ratio, arch in itertools.product(RATIOS, from_both_ends(scaled_by_hand(config.space(data)))):
+            if arch.id not in starts:
+                starts[arch.id] = trained(arch)
+            given, context = starts[arch.id]
+            pruned = Prune(ratio=ratio, importance="magnitude", multiple=4, epochs=4)(given, context)
+            note(pruned, context, f"prune {ratio}")
+            distilled = Distill(epochs=6, lr=0.05, batch=32)(pruned, context)
+            note(distilled, context, f"prune {ratio}, distill")
+            note(Quantize()(distilled, context), context, f"prune {ratio}, distill, quantize")
+            clock.check()
     except Interrupted:
         pass
     return files
+
+
+def from_both_ends(sizes: Sequence[Architecture]) -> list[Architecture]:
+    """The largest, the smallest, the second largest and so on. sizes: ascending."""
+    order = itertools.chain.from_iterable(zip(reversed(sizes), sizes, strict=True))
+    return list(dict.fromkeys(order))
 
 
 def filled(text: str, seed: int) -> str:
