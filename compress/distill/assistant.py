@@ -118,8 +118,8 @@ def between(student: Description, context: Context, count: int) -> list[tuple[De
             found[arch.id] = arch, network
     if not found:
         raise StepError(
-            f"no assistant between the teacher ({largest:,} parameters) and the student ({smallest:,}): {why} "
-            "Leave `assistant` away, or take a larger teacher of convolutions or of a study."
+            f"no assistant between the teacher ({largest:,} parameters) and the student ({smallest:,}): "
+            f"{why.rstrip('.')}. Leave `assistant` away, or take a larger teacher of convolutions or of a study."
         )
     return list(found.values())
 

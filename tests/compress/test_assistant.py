@@ -110,7 +110,7 @@ def plain(width: int) -> nn.Module:
 
 
 def test_where_there_is_no_room_for_one_the_step_says_so(teacher: Variant, tmp_path: Path) -> None:
-    with pytest.raises(StepError, match=r"no assistant between the teacher .* it is not the larger one .*Leave"):
+    with pytest.raises(StepError, match=r"no assistant between the teacher .* it is not the larger one\. Leave"):
         find_assistant(LARGE, context(teacher, tmp_path), 12, lambda *_: None)
     linear = nn.Sequential(nn.Flatten(), nn.Linear(64, 400), nn.Linear(400, CLASSES)).eval()
     other = Variant(foreign_of(linear, "mine.py:linear", (1, 8, 8), CLASSES), linear)
