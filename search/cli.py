@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import compress, develop, device, init, look, measure, ship, tools, tune, widths
+from search.commands import compress, develop, device, init, look, measure, ship, stitch, tools, tune, widths
 from search.errors import LatheError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (init, develop, compress, tune, measure, widths, look, ship, tools):
+for module in (init, develop, compress, tune, stitch, measure, widths, look, ship, tools):
     for command in module.COMMANDS:
         app.command()(command)
 app.add_typer(measure.bench, name="bench")

@@ -7,6 +7,7 @@ from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
 from search.limits import exact_values, excess, feasible_sample
 from search.short import rungs
+from search.stitching.config import StitchConfig
 from search.watch import duration
 from spaces.counts import count
 from spaces.network import build
@@ -17,8 +18,11 @@ SAMPLES = 200
 STEP_S = 1.0  # exporting, evaluating and measuring one network, with the first export that loads the exporter shared
 
 
-def headline(config: StudyConfig | RecipeConfig, db: str) -> str:
+def headline(config: StudyConfig | RecipeConfig | StitchConfig, db: str) -> str:
     """One line at the start of a run."""
+    if isinstance(config, StitchConfig):
+        stitching = config.stitching
+        return f"study {config.study}   between {stitching.of}:{stitching.small} and :{stitching.large}   {db}"
     if isinstance(config, RecipeConfig):
         steps = " -> ".join(name for name, _ in config.steps)
         if config.tune:

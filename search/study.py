@@ -155,13 +155,15 @@ class Study:
         self.ledger.event(self.id, level, kind, message, data)
 
 
-def open_study(config: StudyConfig, ledger: Ledger, watch: Watch) -> Study:
+def open_study(config: StudyConfig, ledger: Ledger, watch: Watch, data: Data | None = None) -> Study:
     """Load the data, create or resume the study's rows, and rebuild what lives in memory from them.
+
+    data: the task's, where it is loaded already.
 
     Raises: ConfigError, StudyBusy (ledger); DataError (task); Infeasible if nothing meets the exact limits.
     """
     began = time.monotonic()
-    data = config.task.load()
+    data = data or config.task.load()
     space = config.space(data)
     feasible_sample(space, *exact_limits(config), random.Random(0))  # before there is a row, and before any training
     record = ledger.open_study(config.study, config.tree, data.digest, versions(), config.search.seed)

@@ -20,8 +20,9 @@ STAGES = {
     "front": "Measured front",
     "winners": "Winners",
 }
+STITCHING = {"anchors": "Both networks", "stitch": "Training together", "members": "All stitches", "winners": "Winners"}
 # twins: where there are any; compress and tune: of `search compress` and `search tune`
-TITLES = STAGES | {"twins": "Twins", "compress": "Compress", "tune": "Tune"}
+TITLES = STAGES | STITCHING | {"twins": "Twins", "compress": "Compress", "tune": "Tune"}
 
 
 def duration(seconds: float) -> str:

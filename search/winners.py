@@ -64,7 +64,10 @@ def develop_hand_made(study: Study) -> None:
 
 
 class Chain:
-    """One network's way through the recipe. What a killed run has already recorded is loaded, not repeated."""
+    """One network's way through the recipe. What a killed run has already recorded is loaded, not repeated.
+
+    origins: the variants that its first one was made of, where there are any.
+    """
 
     def __init__(
         self,
@@ -74,8 +77,9 @@ class Chain:
         trial_id: int | None,
         teacher: tuple[nn.Module, Parent] | None,
         sessions: int = SHIPPED,
+        origins: Sequence[Parent] = (),
     ) -> None:
-        self.study, self.name, self.trial_id = study, dict(name), trial_id
+        self.study, self.name, self.trial_id, self.origins = study, dict(name), trial_id, tuple(origins)
         self.role: Role = role
         self.sessions = sessions
         self.device = study.devices[0]
@@ -174,7 +178,7 @@ class Chain:
         """Write an attempt with its files, evaluations (and `more`) and measurements; returns its id."""
         variant = attempt.variant or before
         findings, study = attempt.findings, self.study
-        parents = (Parent(parent),) if parent else ()
+        parents = (Parent(parent),) if parent else self.origins
         if self.teacher and attempt.step in ("distill", "prune", "qat"):
             by = attempt.assistant
             parents = (*parents, self._record_assistant(by, self.teacher, parent or 0) if by else self.teacher)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from search.config.recipe import RecipeConfig
     from search.config.study import StudyConfig
     from search.state.ledger import Ledger
+    from search.stitching.config import StitchConfig
     from search.watch import Watch
+
+    Config = StudyConfig | RecipeConfig | StitchConfig
 
 Space = Annotated[Path, typer.Argument(help="Space file, e.g. studies/digits/space.yaml.")]
 Overrides = Annotated[
@@ -57,10 +60,12 @@ def resume(
         from search.config.recipe import is_recipe, recipe_of
         from search.config.study import config_of
         from search.state.ledger import Ledger
+        from search.stitching.config import is_stitched, stitched_config_of
 
         with Ledger.open(db, create=False) as ledger:
             tree = dict(ledger.study(study).config)
-        run_study((recipe_of if is_recipe(tree) else config_of)(tree, study), db, quiet)
+        read = stitched_config_of if is_stitched(tree) else recipe_of if is_recipe(tree) else config_of
+        run_study(read(tree, study), db, quiet)
 
 
 def certify(
@@ -107,7 +112,7 @@ def check_out(out: Path | None) -> None:
         raise UsageError(f"--out is a folder, and {there} is a file. Name another folder.")
 
 
-def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bool = False) -> None:
+def run_study(config: "Config", db: str, quiet: bool, as_json: bool = False) -> None:
     """Run or resume, then tell what came out. Under torchrun the first process does; the others help it to train."""
     from search.config.study import StudyConfig
     from search.supernet import ranks
@@ -121,7 +126,7 @@ def run_study(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_jso
             help_to_train(config)
 
 
-def _run(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bool) -> None:
+def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     from search.plan import headline
     from search.state.ledger import Ledger
     from search.watch import Watch, duration
@@ -154,8 +159,9 @@ def _run(config: "StudyConfig | RecipeConfig", db: str, quiet: bool, as_json: bo
         )
 
 
-def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch") -> None:
+def _work(config: "Config", ledger: "Ledger", watch: "Watch") -> None:
     from search.config.recipe import RecipeConfig
+    from search.stitching.config import StitchConfig
 
     if isinstance(config, RecipeConfig) and config.tune:
         from search.tuning.tune import tune
@@ -165,6 +171,10 @@ def _work(config: "StudyConfig | RecipeConfig", ledger: "Ledger", watch: "Watch"
         from search.compressing import compress_given
 
         compress_given(config, ledger, watch)
+    elif isinstance(config, StitchConfig):
+        from search.stitching.run import stitch
+
+        stitch(config, ledger, watch)
     else:
         from search.main_loop import launch as run
 
@@ -181,7 +191,7 @@ def _is_recorded(study: str, db: str) -> bool:
         return False
 
 
-def _is_done(ledger: "Ledger", config: "StudyConfig | RecipeConfig") -> bool:
+def _is_done(ledger: "Ledger", config: "Config") -> bool:
     """The same study was run to its end, and kept the facts that a bundle needs: known without loading its data."""
     from search.state.facts import recorded_facts
     from search.state.records import digest

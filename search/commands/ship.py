@@ -22,12 +22,16 @@ def export(
             "--format", help="Also the float network as openvino, pte, litert, ... (repeatable). [the study's]"
         ),
     ] = None,
+    budget: Annotated[
+        str, typer.Option("--budget", help="The most accurate network within 0.05ms, 50us or 0.05ms@DEVICE instead.")
+    ] = "",
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write what a study ships: its ONNX files, one a precision that was kept, and card.json with their numbers."""
     from compress.export import EXPORTERS
     from search.config.fields import suggestion
     from search.errors import UsageError
+    from search.shipping.budget import read_budget
     from search.shipping.export import write_export
     from search.state.ledger import Ledger
 
@@ -35,9 +39,10 @@ def export(
         if wanted not in EXPORTERS.names():
             raise UsageError(f"unknown format {wanted!r}: {suggestion(wanted, EXPORTERS.names())}")
 
+    within = read_budget(budget) if budget else None
     name = newest(db, study)
     with Ledger.open(db, create=False) as ledger:
-        for path in write_export(ledger, name, out, bundle, archive, formats or ()):
+        for path in write_export(ledger, name, out, bundle, archive, formats or (), within):
             print(path)
 
 

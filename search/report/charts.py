@@ -19,7 +19,7 @@ def front_svg(summary: Summary, found: Sequence[Model] = (), width: int = 880, h
     names = [objective.name for objective in summary.objectives]
     y_name, x_name = (names + ["params"])[:2]
     shipped = [m for m in found if m.is_shipped and value_of(m, x_name) and value_of(m, y_name)]
-    baselines = [m for m in rivals(found) if value_of(m, x_name) and value_of(m, y_name)]
+    baselines = [m for m in rivals(found) if not m.is_shipped and value_of(m, x_name) and value_of(m, y_name)]
     points = [p for p in summary.points if _at(p, y_name)]
     if not points:
         return _empty(width, "No trial is finished yet.")
@@ -83,13 +83,13 @@ def _empty(width: int, text: str) -> str:
 def _legend(points: Sequence[Point], shipped: Sequence[Model], baselines: Sequence[Model]) -> list[str]:
     """Only what is there."""
     entries = []
-    for origin, words in (("search", "search"), ("random", "random")):
+    is_stitched = any(p.origin == "stitch" for p in points)
+    for origin, words in (("search", "common weights" if is_stitched else "search"), ("random", "random")):
         for is_measured, how in ((True, "measured"), (False, "predicted")):
             if any((p.origin == "random") == (origin == "random") and p.is_measured == is_measured for p in points):
                 entries.append((origin, "dot" if is_measured else "hollow", f"{words}, {how}"))
-    entries += [("ship", "diamond", "shipped")] * bool(shipped) + [("base", "square", "trained baseline")] * bool(
-        baselines
-    )
+    square = "as they were" if is_stitched else "trained baseline"
+    entries += [("ship", "diamond", "shipped")] * bool(shipped) + [("base", "square", square)] * bool(baselines)
     parts, at = [], LEFT - 38
     for colour, form, words in entries:
         mark = shape(form, at, 42) if form in ("diamond", "square") else dot(form, at, 42, 4.5)

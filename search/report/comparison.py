@@ -106,9 +106,10 @@ def best_shipped(found: Sequence[Model]) -> Model | None:
 
 
 def compare(found: Sequence[Model]) -> tuple[Comparison, ...]:
-    """The best shipped model against the best of every baseline; empty while nothing is shipped."""
+    """The best shipped model against the best of every baseline; empty while nothing is shipped, and for stitched
+    networks."""
     shipped = best_shipped(found)
-    if shipped is None:
+    if shipped is None or shipped.step == "stitch" or shipped.role == "baseline":
         return ()
     return tuple(_compare(shipped, model) for model in rivals(found))
 
@@ -198,8 +199,8 @@ def _model(
     devices: Sequence[str],
 ) -> Model:
     first = variant
-    while (before := _base(first)) in by_id:
-        first = by_id[before]
+    while (before := by_id.get(_base(first))) is not None and before.role == variant.role:
+        first = before
     row = variant.architecture
     exact = {m.metric: int(m.value) for m in variant.measurements if m.metric != "latency_ms"}
     return Model(
@@ -244,8 +245,8 @@ def _base(variant: VariantRecord) -> int | None:
 
 def _name(variant: VariantRecord, number: int | None) -> str:
     if variant.role == "winner":
-        given = str(variant.config.get("name") or f"architecture {variant.architecture_id[:8]}")
-        return f"trial {number}" if number is not None else given
+        unnamed = f"architecture {variant.architecture_id[:8]}" if number is None else f"trial {number}"
+        return str(variant.config.get("name") or unnamed)
     if variant.role == "teacher":
         return "teacher" if is_teacher(variant) else ASSISTANT
     name = str(variant.config.get("name", variant.step))

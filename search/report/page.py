@@ -18,6 +18,7 @@ from search.report.comparison import Comparison, Model, best_shipped, chains, co
 from search.report.cuts import cut_sentences
 from search.report.progress import progress_of
 from search.report.rungs import rung_sentences
+from search.report.stitched_page import stitched_parts
 from search.report.summary import Summary, summarise
 from search.report.tables import baselines_table, steps_table
 from search.report.twins import twin_sentences
@@ -61,16 +62,17 @@ def report_html(recorded: Recorded) -> str:
     """The report of a recorded study as HTML text."""
     summary, found = summarise(recorded), models(recorded)
     study = recorded.study
+    own = stitched_parts(recorded) if "stitch" in study.config else {}
     folder = resources.files("search.report")
     template = Template(folder.joinpath("page.html").read_text(encoding="utf-8"))
     return template.substitute(
         style=folder.joinpath("page.css").read_text(encoding="utf-8"),
         name=escape(study.name),
         subtitle=_subtitle(recorded, summary),
-        headline=_headline(found, recorded),
-        front_about=_front_about(summary),
+        headline=own.get("headline") or _headline(found, recorded),
+        front_about=own.get("front_about") or _front_about(summary),
         front=front_svg(summary, found),
-        front_caption=CAPTION,
+        front_caption=own.get("front_caption") or CAPTION,
         coverage=_coverage(summary),
         steps=_steps(recorded, found),
         baselines=baselines_table(chains(found, "baseline"))
@@ -218,8 +220,10 @@ def _hardware(recorded: Recorded) -> str:
 def _reproduce(recorded: Recorded) -> str:
     study = recorded.study
     facts = {"seed": study.seed, "data, sha256": study.data_hash, "configuration, sha256": study.config_hash}
-    command = "search launch space.yaml          # with the configuration below saved as space.yaml\nsearch export "
-    commands = f"{escape(command + study.name)} --out export"
+    command = "search launch space.yaml          # with the configuration below saved as space.yaml"
+    if "stitch" in study.config:
+        command = f"search stitch {study.config['stitch']['of']} --name {study.name}   # with the settings below"
+    commands = f"{escape(command)}\nsearch export {escape(study.name)} --out export"
     return f"{_plain(facts)}<pre>{commands}</pre><pre>{escape(config_yaml(study.config))}</pre>"
 
 

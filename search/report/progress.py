@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from search.state.recorded import Event
 from search.state.records import StudyRecord
-from search.watch import STAGES, TITLES
+from search.watch import STAGES, STITCHING, TITLES
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ def progress_of(study: StudyRecord, newest: Event | None) -> Progress:
         names = ["tune", "front"]
     elif "model" in study.config or "variant" in study.config:
         names = ["compress"]
+    elif "stitch" in study.config:
+        names = list(STITCHING)
     if study.stage in names and (stage not in names or names.index(study.stage) > names.index(stage)):
         stage, data = study.stage, {}  # the stage was entered after the newest row
     done, total = float(data.get("done", 0.0)), float(data.get("total", 0.0))

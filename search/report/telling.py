@@ -12,6 +12,7 @@ from search.report.progress import progress_of
 from search.report.rungs import KIND as RUNG
 from search.report.rungs import rung_sentences
 from search.report.summary import Point, Summary, summarise
+from search.report.telling_stitched import stitched_text, stitched_tree
 from search.report.twins import KIND, twin_sentences
 from search.state.recorded import Recorded, StudyLine
 from search.supernet.certificate import certificate
@@ -28,7 +29,7 @@ def status_rows(lines: list[StudyLine]) -> list[dict[str, Any]]:
                 "state": line.study.state,
                 "progress": progress.sentence,
                 "share": round(progress.share, 3),
-                "trials": line.trials.get("search", 0),
+                "trials": sum(count for origin, count in line.trials.items() if origin != "random"),
                 "failed": line.failed,
                 "shipped": line.shipped,
                 "created": line.study.created_at.isoformat(timespec="seconds"),
@@ -40,7 +41,7 @@ def status_rows(lines: list[StudyLine]) -> list[dict[str, Any]]:
 def top_rows(recorded: Recorded, count: int, only_front: bool) -> list[dict[str, Any]]:
     """The best points of the search by its first objective."""
     summary = summarise(recorded)
-    points = [p for p in summary.points if p.origin == "search" and (p.on_front or not only_front)]
+    points = [p for p in summary.points if p.origin != "random" and (p.on_front or not only_front)]
     first = summary.objectives[0]
     points.sort(key=lambda p: first.minimised(p.values[first.name].value))
     return [_point_row(point, summary) for point in points[:count]]
@@ -69,6 +70,8 @@ def study_text(recorded: Recorded) -> str:
         from search.report.telling_tuned import tuned_text  # brings torch, which other studies do not need
 
         return tuned_text(recorded)
+    if "stitch" in recorded.study.config:
+        return stitched_text(recorded)
     found = models(recorded)
     summary = summarise(recorded)
     progress = progress_of(recorded.study, recorded.progress)
@@ -128,6 +131,8 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
         from search.report.telling_tuned import tuned_tree
 
         return tuned_tree(recorded)
+    if "stitch" in recorded.study.config:
+        return stitched_tree(recorded)
     found = models(recorded)
     summary = summarise(recorded)
     return {

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from compress.export.formats import beside
-from search.choosing import file_that_ran, siblings
+from search.choosing import accuracy_of, file_that_ran, siblings
 from search.errors import LatheError, NotFound
+from search.report.comparison import models
+from search.shipping.budget import Budget, best_within
 from search.shipping.bundle import write_bundle
 from search.shipping.formats import write_formats
 from search.state.facts import Facts, recorded_facts
@@ -23,11 +25,19 @@ CARD = "card.json"
 
 
 def write_export(
-    ledger: Ledger, name: str, out: Path, bundle: bool = False, archive: bool = False, formats: Sequence[str] = ()
+    ledger: Ledger,
+    name: str,
+    out: Path,
+    bundle: bool = False,
+    archive: bool = False,
+    formats: Sequence[str] = (),
+    budget: Budget | None = None,
 ) -> list[Path]:
-    """Write the shipped model, its sibling of the other precision and card.json to `out`; returns what was written.
+    """Write the shipped model, its sibling of the other precision and card.json to `out`; returns what was written. Of
+    a stitched study, all that it ships.
 
     The sibling is there also where the study rejected it, with that verdict in the card: the user may decide otherwise.
+    budget: in place of the shipped model the most accurate one that keeps it.
     formats: also the float network in these exporters' formats; () means those of the study's `export`.
     bundle: also all that is needed to run them without Lathe. archive: one file `out`.zip instead of
     a folder.
@@ -36,7 +46,7 @@ def write_export(
     move. Raises: NotFound: if nothing was shipped. LatheError: if a bundle cannot be made, or `out` cannot be written.
     """
     study = ledger.study(name)
-    chosen = _chosen(study, ledger.variants(study.id))
+    chosen = _chosen(ledger, study, budget)
     facts = recorded_facts(ledger, study.id)
     if bundle and facts is None:
         raise LatheError(
@@ -58,16 +68,23 @@ def write_export(
         raise LatheError(f"cannot write {target}: {error.strerror}. Check the folder and the free space.") from error
 
 
-def _chosen(study: StudyRecord, variants: list[VariantRecord]) -> list[VariantRecord]:
-    shipped = next((v for v in variants if v.is_shipped), None)
-    if shipped is None:
+def _chosen(ledger: Ledger, study: StudyRecord, budget: Budget | None) -> list[VariantRecord]:
+    """What is written, the model that is asked for first."""
+    variants = ledger.variants(study.id)
+    shipped = [v for v in variants if v.is_shipped]
+    if not shipped:
         raise NotFound(
             f"study {study.name!r} has shipped nothing yet; it is {study.state}. "
             f"Go on with:  search resume {study.name}"
             if study.state != "done"
             else f"study {study.name!r} shipped nothing: no network met every limit."
         )
-    return [shipped, *siblings([v for v in variants if v.model], shipped)]
+    if budget is not None:
+        best = best_within(models(load_study(study.name, ledger.url)), budget)
+        shipped = [v for v in variants if v.id == best.id]
+    if len(shipped) > 1:
+        return sorted(shipped, key=accuracy_of, reverse=True)
+    return [*shipped, *siblings([v for v in variants if v.model], shipped[0])]
 
 
 def _write_models(
@@ -150,8 +167,10 @@ def write_json(path: Path, tree: dict[str, Any]) -> None:
 
 
 def file_name(study: str, variant: VariantRecord) -> str:
-    """For example digits-cpu.int8.onnx."""
-    return f"{study}.{variant.precision}.onnx"
+    """For example digits-cpu.int8.onnx; of a stitched study, which ships several, with the network's name."""
+    is_one_of_several = variant.step == "stitch" or "variant" in variant.config
+    name = f".{variant.config['name']}" if is_one_of_several else ""
+    return f"{study}{name}.{variant.precision}.onnx"
 
 
 def card_of(variant: VariantRecord) -> dict[str, Any]:
@@ -163,7 +182,7 @@ def card_of(variant: VariantRecord) -> dict[str, Any]:
     costs = {
         m.metric: {"value": m.value, "low": m.low, "high": m.high, "unit": m.unit, "kind": m.kind}
         | ({"engine": m.details["engine"]} if "engine" in m.details else {})
-        for m in variant.measurements
+        for m in reversed(variant.measurements)  # of several devices the one that judges, which comes first
     }
     assert variant.architecture is not None
     made = {"step": variant.step, "config": dict(variant.config), "verdict": variant.verdict, "reason": variant.reason}

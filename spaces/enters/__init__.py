@@ -9,4 +9,5 @@ from spaces.registry import Registry
 # (inputs, outputs, stride) -> module, (N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride))
 ENTERS: Registry[Callable[[int, int, int], nn.Module]] = Registry("enter", "lathe.enters")
 
-from spaces.enters import conv as conv  # noqa: E402  (registers itself in ENTERS above)
+from spaces.enters import conv as conv  # noqa: E402  (each registers itself in ENTERS above)
+from spaces.enters import stitch as stitch  # noqa: E402

@@ -3,6 +3,7 @@
 python run.py                          repeat the test input; fails if the output is not the expected one
 python run.py FILE ... [--model FILE]  say what the files show: images; or series, as .npy of (channels, steps) or .csv
                                        of numbers, a line a step, a column a channel
+python run.py FILE ... --budget MS     the same with the most accurate model that was as fast where card.json was made
 """
 
 import json
@@ -43,9 +44,19 @@ def logits(session: ort.InferenceSession, examples: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(session.run(None, {name: example[None]})[0]) for example in examples])
 
 
+def within(budget_ms: float) -> str:
+    """The most accurate model whose latency keeps the budget with the upper end of its interval."""
+    high_ms = {name: file["costs"]["latency_ms"]["high"] for name, file in CARD["files"].items()}
+    fits = [name for name in high_ms if high_ms[name] <= budget_ms]
+    if not fits:
+        sys.exit(f"error: no model keeps {budget_ms:g} ms, the fastest takes up to {min(high_ms.values()):.3g} ms")
+    return max(fits, key=lambda name: CARD["files"][name]["quality"]["validation accuracy"]["value"])
+
+
 def main(arguments: list[str]) -> None:
-    at = arguments.index("--model") if "--model" in arguments else len(arguments)
-    model, files = (arguments[at + 1 :] or [CARD["shipped"]])[0], arguments[:at]
+    at = next((i for i, word in enumerate(arguments) if word in ("--model", "--budget")), len(arguments))
+    files, chosen = arguments[:at], (arguments[at + 1 :] or [CARD["shipped"]])[0]
+    model = within(float(chosen)) if "--budget" in arguments else chosen
     read = read_series if len(SHAPE) == 2 else read_image
     session = ort.InferenceSession(HERE / model, providers=["CPUExecutionProvider"])
     for file in files:

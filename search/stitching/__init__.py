@@ -1,0 +1,1 @@
+"""`search stitch`: the networks between two trained ones of a study."""
