@@ -14,6 +14,7 @@ from search.tuning.space import RecipeSpace, is_quantizing, legal_orders
 
 MOST_CHOICES = 10_000  # settings of one step
 OWN = ("steps", "orders")
+AIMS = ("fastest", "front")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Tune:
     """How long to look and how. evaluations: variants to make, each exported, evaluated and measured; 0 means no bound,
     and so does 0 for `minutes`. cheap_epochs: the part of the epochs that a first look at a recipe takes (at least one
     epoch), on the part `cheap_images` of the training images; 1 and 1 mean no such look. warm: recipes that were best
-    for other models of the database are tried first, at most so many."""
+    for other models of the database are tried first, at most so many. aim: `fastest` within the points that may be
+    lost, or the whole `front` of accuracy, latency and size; what is shipped follows the same rule either way."""
 
     evaluations: int = 40
     minutes: float = 0.0
@@ -29,11 +31,14 @@ class Tune:
     cheap_epochs: float = 0.25
     cheap_images: float = 0.25
     warm: int = 3
+    aim: str = "fastest"
 
     def __post_init__(self) -> None:
         for name in ("evaluations", "minutes", "warm"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must not be negative, got {getattr(self, name)}.")
+        if self.aim not in AIMS:
+            raise ValueError(f"`aim` must be {' or '.join(AIMS)}, got {self.aim!r}.")
         if not self.evaluations and not self.minutes:
             raise ValueError("`evaluations` and `minutes` are both 0, so nothing would end the search. Write one.")
         for name in ("cheap_epochs", "cheap_images"):

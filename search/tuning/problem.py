@@ -14,13 +14,15 @@ LOOKS = 3  # so many first looks are paid for one whole try, where a tuner has n
 @dataclass(frozen=True)
 class Problem:
     """seen: of every recipe tried, starts included, oldest first. max_drop: points of accuracy that may be lost.
-    looks_first: short looks are possible. earlier: recipes that were best elsewhere, to be tried first."""
+    looks_first: short looks are possible. earlier: recipes that were best elsewhere, to be tried first. for_front: all
+    of the front of accuracy, latency and size is wanted, not the fastest alone."""
 
     space: RecipeSpace
     seen: Sequence[Seen]
     max_drop: float
     looks_first: bool = False
     earlier: Sequence[Candidate] = field(default_factory=tuple)
+    for_front: bool = False
 
     @cached_property
     def whole(self) -> set[Candidate]:

@@ -67,7 +67,8 @@ def _search(job: Job, tree: Tree, space: RecipeSpace, settings: Tune) -> None:
     while _used(tree, settings) < 1:
         job.watch.check()
         seen = tree.seen()
-        problem = Problem(space, seen, max_drop, settings.looks_first and looks_pay(seen), earlier)
+        looks = settings.looks_first and looks_pay(seen)
+        problem = Problem(space, seen, max_drop, looks, earlier, settings.aim == "front")
         proposal = propose(problem, job.seed * 100_003 + len(begun))
         if proposal is None:
             job.watch.say(f"All {len(space)} recipes were tried.")

@@ -5,8 +5,9 @@
 Both sides get the same digits data, the same device (measured latency), the same steps and as many seconds of processor
 time, and both stop in the middle of what they are doing when these are used up.
 
-joint: `search launch` of a digits space without compression (part of the seconds is for the supernet and the search),
-then `search tune --variant` over its trained networks: which network, which steps, in which order, with which settings.
+joint: `search launch` of a digits space without compression (part of the seconds is for the supernet and the search;
+winners have its 4 epochs and 12 of their own, as many as a network that is trained alone), then `search tune
+--variant` over its trained networks: which network, which steps, in which order, with which settings.
 fixed: five networks made by hand, from the largest of the space to the smallest, each trained alone, then pruned,
 distilled and quantized in this order with the recipe of studies/digits: every network at the first ratio, then every
 network at the next, until the seconds are used up. Alternately from both ends of the sizes, so that it covers the box.
@@ -73,7 +74,7 @@ supernet: {epochs: 4, batch: 32, lr: 0.1}
 search: {trials: 16, seed: SEED, calibration: 6, exports: 10}
 objectives: {loss: min, latency_ms@here: min}
 devices: {here: {kind: onnxruntime, threads: 1}}
-compress: {keep: 3, teacher_epochs: 4, steps: [{distill: {epochs: 4, lr: 0.05, batch: 32}}]}
+compress: {keep: 3, teacher_epochs: 4, steps: [{distill: {epochs: 12, lr: 0.05, batch: 32}}]}
 """
 TUNE = """\
 study: joint-tuned
@@ -83,6 +84,7 @@ max_drop: 2.0
 seed: SEED
 tune:
   evaluations: 100000
+  aim: front
   cheap_epochs: 1
   cheap_images: 1
   steps:

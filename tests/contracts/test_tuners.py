@@ -9,6 +9,7 @@ from compress.distill.step import Distill
 from compress.prune.channels import Prune
 from compress.quantize.step import Quantize
 from compress.recipe import STEPS
+from search.objectives import hypervolume
 from search.tuning.problem import Problem
 from search.tuning.samplers import TUNERS
 from search.tuning.seen import Numbers, Seen, best, goal
@@ -38,16 +39,25 @@ def answer(candidate: Candidate, is_look: bool) -> Numbers:
     return Numbers(0.9 - drop / 100, drop, drop - 0.3, drop + 0.3, latency, size)
 
 
-def problem(seen: list[Seen], looks_first: bool = True, among: RecipeSpace | None = None) -> Problem:
-    return Problem(among or space(), seen, 1.0, looks_first)
+def problem(
+    seen: list[Seen], looks_first: bool = True, among: RecipeSpace | None = None, for_front: bool = False
+) -> Problem:
+    return Problem(among or space(), seen, 1.0, looks_first, for_front=for_front)
 
 
-def tried(name: str, seed: int, count: int, looks_first: bool = True, among: RecipeSpace | None = None) -> list[Seen]:
+def tried(
+    name: str,
+    seed: int,
+    count: int,
+    looks_first: bool = True,
+    among: RecipeSpace | None = None,
+    for_front: bool = False,
+) -> list[Seen]:
     """What a tuner that is asked `count` times sees, without what is on the way to a recipe."""
     given = Candidate(0, ())
     seen = [Seen(given, False, answer(given, False))]
     for number in range(count):
-        proposal = TUNERS.get(name)(problem(seen, looks_first, among), 1000 * seed + number)
+        proposal = TUNERS.get(name)(problem(seen, looks_first, among, for_front), 1000 * seed + number)
         if proposal is None:
             break
         seen.append(Seen(proposal.candidate, proposal.is_look, answer(proposal.candidate, proposal.is_look)))
@@ -109,3 +119,12 @@ def test_the_surrogate_finds_the_best_of_the_grid_in_a_fifth_of_it() -> None:
         found = best(tried("surrogate", seed, len(space()) // 5, looks_first=False), 1.0)
         assert found is not None and found.numbers is not None
         assert goal(found.numbers) <= goal(target.numbers) + 0.01
+
+
+def test_the_surrogate_that_aims_at_the_front_covers_more_of_it_than_one_that_aims_at_the_fastest() -> None:
+    def covered(for_front: bool) -> float:
+        seen = tried("surrogate", 1, 15, looks_first=False, for_front=for_front)
+        found = [one.numbers for one in seen if one.numbers]
+        return hypervolume([(n.drop, n.latency_ms, n.size_bytes) for n in found], (4.0, 1.0, 100.0))
+
+    assert covered(for_front=True) > covered(for_front=False) + 1

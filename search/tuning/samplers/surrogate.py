@@ -1,11 +1,12 @@
 """Our tuner: two Gaussian processes over recipes, one of the accuracy lost and one of what is to be made small.
 
 The expected improvement of latency (and, a little, of size), times the probability that the budget is kept; every
-fourth time what promises most for the front of accuracy, latency and size. A recipe that trains is first looked at in
-short; of every few that were, the most promising one is tried in whole. Looks and wholes are one data set, in which
-being a look is one more decision. Sources: constrained expected improvement, Gardner et al. 2014 (ICML 32); tuning of
-compression by a learned model, Quantune, Lee et al. 2022, arXiv:2202.05048. Differs: from Quantune by a Gaussian
-process in place of gradient boosting, chains of steps in place of quantizer settings, and latency.
+fourth time, or with `aim: front` every time, what promises most for the front of accuracy, latency and size. A recipe
+that trains is first looked at in short; of every few that were, the most promising one is tried in whole. Looks and
+wholes are one data set, in which being a look is one more decision. Sources: constrained expected improvement, Gardner
+et al. 2014 (ICML 32); tuning of compression by a learned model, Quantune, Lee et al. 2022, arXiv:2202.05048. Differs:
+from Quantune by a Gaussian process in place of gradient boosting, chains of steps in place of quantizer settings, and
+latency.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def surrogate(problem: Problem, seed: int) -> Proposal | None:
     elif problem.looks_first:
         pool = [candidate for candidate in pool if candidate not in problem.looked] or pool
     encoding = _encoded(problem, known, pool)
-    if len(known) % FRONT_EVERY == 0:
+    if problem.for_front or len(known) % FRONT_EVERY == 0:
         order = rank(encoding, np.arange(len(known)), _values(known), np.random.default_rng(seed))
         return proposed(problem, pool[order[0] - len(known)])
     scores = _scores(problem, encoding, known)

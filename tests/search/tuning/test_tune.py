@@ -140,6 +140,7 @@ def variants_in(db: Path) -> int:
 MISTAKES = [
     ("evaluations: 10", "evaluatoins: 10", "did you mean 'evaluations'?"),
     ("evaluations: 10", "evaluations: 0", "nothing would end the search"),
+    ("evaluations: 10", "aim: fast", "`aim` must be fastest or front, got 'fast'"),
     ("evaluations: 10", "sampler: tpee", "did you mean 'tpe'?"),
     ("cheap_epochs: 0.5", "cheap_epochs: 2", "`cheap_epochs` must be in (0, 1], got 2.0"),
     ("ratio: [0.25, 0.5]", "ratio: [0.25, 1.5]", "`ratio` must be in (0, 1), got 1.5"),
