@@ -1,10 +1,12 @@
 """What can be shortened in a network of ours, found by comparing shapes.
 
-A dimension is a number of units (hidden channels, heads, groups of a rational activation, the width of a stage). Which
-entries of which tensors belong to it needs no list: build the network with one unit less, and every axis whose length
-changed belongs to it. So a new block is prunable by what it already says of itself.
+A dimension is a number of units (hidden channels, heads, experts, groups of a rational activation, the width of a
+stage). Which entries of which tensors belong to it needs no list: build the network with one unit less, and every axis
+whose length changed belongs to it, and every layer that is gone. So a new block is prunable by what it already says of
+itself.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 
 from spaces.architecture import Architecture
+from spaces.blocks.block import HasOrdered
 from spaces.layers import RATIONAL_GROUP
 from spaces.network import pieces
 from spaces.windows import shapes
@@ -37,6 +40,23 @@ class Axis:
     axis: int
     per_unit: int
     start: int = 0
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A tensor that is there once for every unit of a dimension, as experts' are: `before`, the unit, `after`."""
+
+    before: str
+    after: str
+
+    @property
+    def tensor(self) -> str:
+        """The first unit's; those of the others are of its kind."""
+        return self.of(0)
+
+    def of(self, unit: int) -> str:
+        """The name of a unit's tensor."""
+        return f"{self.before}.{unit}.{self.after}"
 
 
 def dimensions(arch: Architecture) -> list[Dimension]:
@@ -67,19 +87,26 @@ def shortened(arch: Architecture, dimension: Dimension, units: int) -> Architect
 
 
 @lru_cache(maxsize=4096)
-def axes(arch: Architecture, dimension: Dimension) -> tuple[Axis, ...]:
-    """The axes that belong to a dimension of at least 2 units; none where a unit is a whole layer (the degree of
-    polynomials): such units have an order of their own, and the last go.
+def axes(arch: Architecture, dimension: Dimension) -> tuple[Axis | Layers, ...]:
+    """What belongs to a dimension of at least 2 units; nothing where these have an order of their own and the last go
+    (the degree of polynomials).
 
     An axis that is not a whole number of entries a unit (the squeezed channels of squeeze-excitation) is left out: it
     is shortened from its end and never reordered.
     """
-    before = dict(_shapes(arch))
-    found = []
-    for name, shape in _shapes(shortened(arch, dimension, dimension.units - 1)):
+    if dimension.block >= 0:
+        block = arch.stages[dimension.stage].blocks[dimension.block]
+        if isinstance(block, HasOrdered) and dimension.name in block.ordered:
+            return ()
+    before, after = dict(_shapes(arch)), dict(_shapes(shortened(arch, dimension, dimension.units - 1)))
+    found: list[Axis | Layers] = []
+    for name, shape in after.items():
         for axis, (full, part) in enumerate(zip(before[name], shape, strict=True)):
             if full != part and full % dimension.units == 0 and full - part == full // dimension.units:
                 found.append(Axis(name, axis, full // dimension.units))
+    for name in before:
+        if name not in after:
+            found.append(Layers(*name.split(f".{dimension.units - 1}.", 1)))
     return tuple(found)
 
 
@@ -87,10 +114,21 @@ def _shapes(arch: Architecture) -> list[tuple[str, tuple[int, ...]]]:
     return [(f"{name}.{leaf}", shape) for name, piece in pieces(arch) for leaf, shape, _ in shapes(piece)]
 
 
-def ordered(tensors: dict[str, Tensor], found: tuple[Axis, ...], order: Tensor) -> dict[str, Tensor]:
+def ordered(tensors: dict[str, Tensor], found: tuple[Axis | Layers, ...], order: Tensor) -> dict[str, Tensor]:
     """The tensors with the units of a dimension in another order: the same function of the input."""
     moved = dict(tensors)
-    for axis in found:
-        entries = (order[:, None] * axis.per_unit + torch.arange(axis.per_unit)).reshape(-1)
-        moved[axis.tensor] = moved[axis.tensor].index_select(axis.axis, entries)
+    for one in found:
+        if isinstance(one, Layers):
+            moved |= {one.of(place): tensors[one.of(unit)] for place, unit in enumerate(order.tolist())}
+            continue
+        entries = (order[:, None] * one.per_unit + torch.arange(one.per_unit)).reshape(-1)
+        moved[one.tensor] = moved[one.tensor].index_select(one.axis, entries)
     return moved
+
+
+def by_unit(tensors: Mapping[str, Tensor], one: Axis | Layers, units: int) -> Tensor:
+    """(units, entries): what of the tensors belongs to each unit."""
+    if isinstance(one, Layers):
+        return torch.stack([tensors[one.of(unit)].reshape(-1) for unit in range(units)])
+    values = tensors[one.tensor].narrow(one.axis, one.start, units * one.per_unit)
+    return values.movedim(one.axis, 0).reshape(units, -1)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from compress.prune.dimensions import Axis
+from compress.prune.dimensions import Axis, Layers, by_unit
 from spaces.tasks import Data
 
 IMPORTANCES = ("magnitude", "taylor", "bn", "hessian")
@@ -65,7 +65,7 @@ def slopes_for(kind: str, network: nn.Module, data: Data) -> dict[str, Tensor] |
 
 def importance(
     tensors: Mapping[str, Tensor],
-    found: tuple[Axis, ...],
+    found: tuple[Axis | Layers, ...],
     units: int,
     kind: str = "magnitude",
     slopes: Mapping[str, Tensor] | None = None,
@@ -79,20 +79,16 @@ def importance(
         axes = [axis for axis in axes if _is_norm_factor(axis.tensor, tensors)] or axes
     total = torch.zeros(units)
     for axis in axes:
-        weights = tensors[axis.tensor].detach().float()
-        known = slopes is not None and axis.tensor in slopes
-        if kind == "taylor" and known:
-            worth = _by_unit(weights * slopes[axis.tensor], axis, units).sum(1).square()  # type: ignore[index]
-        elif kind == "hessian" and known:
-            worth = _by_unit(weights.square() * slopes[axis.tensor], axis, units).sum(1) / 2  # type: ignore[index]
+        weights = by_unit(tensors, axis, units).detach().float()
+        slope = by_unit(slopes, axis, units) if slopes is not None and axis.tensor in slopes else None
+        if kind == "taylor" and slope is not None:
+            worth = (weights * slope).sum(1).square()
+        elif kind == "hessian" and slope is not None:
+            worth = (weights.square() * slope).sum(1) / 2
         else:
-            worth = _by_unit(weights, axis, units).square().sum(1)
-        total += worth if kind == "hessian" and known else worth / worth.mean().clamp_min(1e-12)
+            worth = weights.square().sum(1)
+        total += worth if kind == "hessian" and slope is not None else worth / worth.mean().clamp_min(1e-12)
     return total
-
-
-def _by_unit(values: Tensor, axis: Axis, units: int) -> Tensor:
-    return values.narrow(axis.axis, axis.start, units * axis.per_unit).movedim(axis.axis, 0).reshape(units, -1)
 
 
 def _is_norm_factor(name: str, tensors: Mapping[str, Tensor]) -> bool:

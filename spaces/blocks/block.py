@@ -33,6 +33,13 @@ class Block(Protocol):
 
 
 @runtime_checkable
+class HasOrdered(Protocol):
+    """A block with dimensions whose units have an order of their own, so that pruning takes the last: the degree."""
+
+    ordered: ClassVar[tuple[str, ...]]
+
+
+@runtime_checkable
 class HasTwin(Protocol):
     """A block whose point is its learned functions: it can name the plain block that it has to beat."""
 

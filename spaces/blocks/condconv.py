@@ -37,10 +37,10 @@ class CondConv:
         return CondConvLayers(width, self.units(width)["hidden"], self.experts, self.kernel, self.act)
 
     def units(self, width: int) -> dict[str, int]:
-        return {"hidden": round(width * self.expand)}
+        return {"experts": self.experts, "hidden": round(width * self.expand)}
 
     def resized(self, width: int, dimension: str, units: int) -> "CondConv":
-        return replace(self, expand=units / width)
+        return replace(self, experts=units) if dimension == "experts" else replace(self, expand=units / width)
 
 
 class CondConvLayers(nn.Module):

@@ -41,10 +41,10 @@ class MoE:
         return MoELayers(width, self.experts, self.units(width)["hidden"], self.kernel, self.gate, self.act)
 
     def units(self, width: int) -> dict[str, int]:
-        return {"hidden": round(width * self.ratio)}
+        return {"experts": self.experts, "hidden": round(width * self.ratio)}
 
     def resized(self, width: int, dimension: str, units: int) -> "MoE":
-        return replace(self, ratio=units / width)
+        return replace(self, experts=units) if dimension == "experts" else replace(self, ratio=units / width)
 
 
 class Expert(nn.Module):

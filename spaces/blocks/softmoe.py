@@ -39,10 +39,10 @@ class SoftMoE:
         return SoftMoELayers(width, self, self.units(width)["hidden"])
 
     def units(self, width: int) -> dict[str, int]:
-        return {"hidden": round(width * self.ratio)}
+        return {"experts": self.experts, "hidden": round(width * self.ratio)}
 
     def resized(self, width: int, dimension: str, units: int) -> "SoftMoE":
-        return replace(self, ratio=units / width)
+        return replace(self, experts=units) if dimension == "experts" else replace(self, ratio=units / width)
 
 
 class SlotExpert(nn.Module):

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from compress.context import Context
 from compress.prune.by_ratio import kept_units, prune
 from compress.prune.channels import Prune
-from compress.prune.dimensions import Axis, Dimension, axes, dimensions, ordered, shortened
+from compress.prune.dimensions import Axis, Dimension, Layers, axes, dimensions, ordered, shortened
 from compress.prune.importance import importance, slopes_for
 from compress.recipe import StepError
 from compress.variant import Variant
 from spaces.architecture import Architecture, Stage
 from spaces.blocks import KAN, Attention, Block, MBConv
 from spaces.blocks.bottleneck_kan import BottleneckKAN
+from spaces.blocks.condconv import CondConv
+from spaces.blocks.moe import MoE
 from spaces.blocks.polynomial import PolynomialKAN
 from spaces.network import build
 from spaces.windows import extract
@@ -93,9 +95,35 @@ def test_polynomials_shrink_along_their_degree_and_the_highest_go(make: Any) -> 
     assert all(torch.equal(shorter[name], tensors[name]) for name in shorter), "what is left is as it was"
 
 
+def test_an_expert_is_its_layers_and_its_gate() -> None:
+    arch = arch_of(MoE(experts=3, ratio=1))
+    found = set(axes(arch, Dimension(0, 0, "experts", 3)))
+    (name,) = {one.tensor.partition(".router")[0] for one in found if ".router." in one.tensor}
+    layers = {Layers(f"{name}.experts", f"{layer}.{leaf}") for layer in ("up", "down") for leaf in ("weight", "bias")}
+    assert found == layers | {Axis(f"{name}.router.weight", 0, 1), Axis(f"{name}.router.bias", 0, 1)}
+
+
+@pytest.mark.parametrize("kind", ["magnitude", "taylor", "hessian"])
+def test_the_expert_that_does_nothing_goes(kind: str) -> None:
+    """CondConv's gates are sigmoids of their own, so that a kernel of zeros can leave without a trace."""
+    data, arch = toy_data(), arch_of(CondConv(experts=3, expand=1))
+    tensors = {name: tensor.clone() for name, tensor in network_of(arch).state_dict().items()}
+    (experts,) = [d for d in dimensions(arch) if d.name == "experts"]
+    (kernels,) = [one for one in axes(arch, experts) if isinstance(one, Layers)]
+    tensors[kernels.of(1)].zero_()
+    whole = extract(tensors, arch)
+    worth = importance(tensors, axes(arch, experts), 3, kind, slopes_for(kind, whole, data))
+    assert worth.argmin() == 1
+    order = worth.argsort(descending=True)
+    smaller = shortened(arch, experts, 2)
+    left = extract(ordered(tensors, axes(arch, experts), order), smaller)
+    torch.testing.assert_close(run(left), run(whole), rtol=1e-5, atol=1e-5)
+
+
 def test_a_width_belongs_to_its_enter_its_blocks_and_what_comes_next() -> None:
     arch = arch_of(MBConv(expand=2), KAN(ratio=1), width=24)
-    found = {(axis.tensor, axis.axis): axis.per_unit for axis in axes(arch, Dimension(0, -1, "width", 3))}
+    width = axes(arch, Dimension(0, -1, "width", 3))
+    found = {(axis.tensor, axis.axis): axis.per_unit for axis in width if isinstance(axis, Axis)}
     assert found["stage0_enter_conv.conv.weight", 0] == found["head.linear.weight", 1] == 8
     assert found["stage0_block0_mbconv.branch.expand.weight", 1] == 8
     assert found["stage0_block1_kan.branch.inner.a", 0] == 1, "a group of 8 channels has one function"
@@ -153,7 +181,7 @@ def test_removing_dead_channels_and_heads_changes_nothing() -> None:
     dead = {"hidden": torch.arange(0, 32, 2), "heads": torch.tensor([0, 3])}
     for dimension in dimensions(arch):
         for axis in axes(arch, dimension) if dimension.name in dead else ():
-            if "running" not in axis.tensor:
+            if isinstance(axis, Axis) and "running" not in axis.tensor:
                 rows = (dead[dimension.name][:, None] * axis.per_unit + torch.arange(axis.per_unit)).flatten()
                 tensors[axis.tensor].index_fill_(axis.axis, rows, 0)
     smaller, reordered = prune(arch, tensors, 0.5)
