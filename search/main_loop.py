@@ -8,12 +8,12 @@ from search.baselines import random_baseline
 from search.choosing import ship
 from search.config.study import StudyConfig
 from search.errors import Infeasible, TooManyFailures
+from search.fidelities.race import finalists
+from search.fidelities.short import steps_to_take
 from search.fronts import measured_front, spread
 from search.latency.measuring import SCREENING, SHIPPING
 from search.narrowing import keeps_feasible, record_cuts, record_preferred
-from search.race import finalists
 from search.screen import Worth, by_shared_weights, by_table, screen
-from search.short import steps_to_take
 from search.stages import stage, state_on_leaving
 from search.state.ledger import Ledger
 from search.state.records import TrialRecord

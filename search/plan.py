@@ -5,8 +5,8 @@ import time
 
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
+from search.fidelities.short import rungs
 from search.limits import exact_values, excess, feasible_sample
-from search.short import rungs
 from search.stitching.config import StitchConfig
 from search.watch import duration
 from spaces.counts import count

@@ -19,12 +19,12 @@ from compress.recipe import STEPS, Step
 from compress.train import Training
 from compress.variant import Variant
 from search.alone import trained_alone
+from search.fidelities.short import begun
 from search.hand_made import hand_made
 from search.latency.measuring import DECIDING, SHIPPED, measure_file
 from search.latency.parts import measure_parts
 from search.latency.reach import when_reachable
 from search.screen import evaluations, extract_calibrated
-from search.short import begun
 from search.state.records import ASSISTANT, ArtifactRecord, Evaluation, Parent, Role, TrialRecord, VariantRecord
 from search.state.weights import weights_bytes
 from search.study import Study, architecture_record

@@ -2,7 +2,7 @@
 
 from search.state.recorded import Recorded
 
-KIND = "rung"  # of the events that search.fates records
+KIND = "rung"  # of the events that search.fidelities.fates records
 
 
 def rung_sentences(recorded: Recorded) -> list[str]:

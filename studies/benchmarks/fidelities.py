@@ -23,13 +23,13 @@ import torch  # noqa: E402  (reads the variable)
 
 from compress.memory import keep_freed_memory  # noqa: E402
 from search.config.study import StudyConfig, read_config  # noqa: E402
+from search.fidelities.race import finalists  # noqa: E402
+from search.fidelities.short import with_epochs  # noqa: E402
 from search.fronts import measured_front  # noqa: E402
 from search.latency.measuring import SHIPPING  # noqa: E402
 from search.main_loop import trained_supernet, try_networks, worth_of  # noqa: E402
 from search.objectives import corner_of, hypervolume  # noqa: E402
-from search.race import finalists  # noqa: E402
 from search.report.rungs import KIND  # noqa: E402
-from search.short import with_epochs  # noqa: E402
 from search.state.ledger import Ledger  # noqa: E402
 from search.study import open_study  # noqa: E402
 from search.supernet.teacher import train_teacher  # noqa: E402

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from search.fates import KIND
+from search.fidelities.fates import KIND
 from search.state.check import check
 from search.state.ledger import Ledger
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.contenders import Prospect, quality_of
+from search.fidelities.contenders import Prospect, quality_of
+from search.fidelities.short import Rungs
 from search.objectives import Objective
-from search.short import Rungs
 from search.state.records import TrialRecord
 from search.study import Study
 

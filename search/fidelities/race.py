@@ -12,12 +12,12 @@ from torch import nn
 
 from compress.recipe import StepError
 from compress.train import NonFiniteLoss
-from search.contenders import Prospect, contenders, prospect, quality_of
-from search.fates import Fate, tell_failure, tell_fates
+from search.fidelities.contenders import Prospect, contenders, prospect, quality_of
+from search.fidelities.fates import Fate, tell_failure, tell_fates
+from search.fidelities.outlook import Ends, outlook
+from search.fidelities.short import Rungs, rungs, train_short
 from search.fronts import spread
 from search.objectives import corner_of, dominates, hypervolume
-from search.outlook import Ends, outlook
-from search.short import Rungs, rungs, train_short
 from search.state.records import TrialRecord
 from search.study import Study
 from search.supernet.shared_weights import Supernet

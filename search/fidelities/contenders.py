@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from search.config.study import QUALITIES
+from search.fidelities.outlook import Ends
 from search.fronts import is_within_limits, spread
 from search.objectives import Objective, corner_of, dominates, hypervolume
-from search.outlook import Ends
 from search.state.records import TrialRecord
 from search.study import Study
 from spaces.architecture import Architecture

@@ -3,7 +3,7 @@
 import math
 import random
 
-from search.outlook import outlook
+from search.fidelities.outlook import outlook
 
 EXACT = (0.2, 0.2, 0.2)
 

@@ -10,13 +10,13 @@ import torch
 
 from compress.measurement import Measurement
 from search.config.study import read_config
-from search.contenders import Prospect, contenders
-from search.fates import KIND, Fate, tell_fates
+from search.fidelities.contenders import Prospect, contenders
+from search.fidelities.fates import KIND, Fate, tell_fates
+from search.fidelities.race import next_of, prospects, rivals
+from search.fidelities.short import Rungs, begun, rungs, train_short
 from search.fronts import measured_front
 from search.latency.measuring import SCREENING
-from search.race import next_of, prospects, rivals
 from search.report.summary import evaluation_of
-from search.short import Rungs, begun, rungs, train_short
 from search.state.ledger import Ledger
 from search.state.records import Evaluation, TrialRecord
 from search.study import Study, architecture_record, open_study
