@@ -24,7 +24,7 @@ def parquet(folder: Path, seed: int) -> Task:
 def arrays(folder: Path, seed: int) -> Task:
     file = folder / "arrays.npz"
     if not file.exists():
-        numpy.savez(file, x=numpy.stack(pictures(40)), y=numpy.arange(40) % 4)
+        numpy.savez(file, x=pictures(40), y=numpy.arange(40) % 4)
     return Arrays(str(file), seed=seed)
 
 
