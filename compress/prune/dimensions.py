@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spaces.architecture import Architecture
-from spaces.blocks.block import HasOrdered
+from spaces.blocks.block import HasNested
 from spaces.layers import RATIONAL_GROUP
 from spaces.network import pieces
 from spaces.windows import shapes
@@ -96,7 +96,7 @@ def axes(arch: Architecture, dimension: Dimension) -> tuple[Axis | Layers, ...]:
     """
     if dimension.block >= 0:
         block = arch.stages[dimension.stage].blocks[dimension.block]
-        if isinstance(block, HasOrdered) and dimension.name in block.ordered:
+        if isinstance(block, HasNested) and dimension.name in block.nested:
             return ()
     before, after = dict(_shapes(arch)), dict(_shapes(shortened(arch, dimension, dimension.units - 1)))
     found: list[Axis | Layers] = []

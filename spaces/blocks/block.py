@@ -33,10 +33,10 @@ class Block(Protocol):
 
 
 @runtime_checkable
-class HasOrdered(Protocol):
+class HasNested(Protocol):
     """A block with dimensions whose units have an order of their own, so that pruning takes the last: the degree."""
 
-    ordered: ClassVar[tuple[str, ...]]
+    nested: ClassVar[tuple[str, ...]]
 
 
 @runtime_checkable

@@ -28,7 +28,7 @@ class BottleneckKAN:
     ratio: float = 0.5
     kind: ClassVar[str] = "bottleneck_kan"
     separate: ClassVar[tuple[str, ...]] = ("basis",)
-    ordered: ClassVar[tuple[str, ...]] = ("degree",)
+    nested: ClassVar[tuple[str, ...]] = ("degree",)
     allowed: ClassVar[dict[str, tuple[str, ...]]] = {"basis": BASES}
 
     def __post_init__(self) -> None:

@@ -35,7 +35,7 @@ class PolynomialKAN:
     ratio: float = 1
     kind: ClassVar[str] = "polynomial"
     separate: ClassVar[tuple[str, ...]] = ("basis",)
-    ordered: ClassVar[tuple[str, ...]] = ("degree",)
+    nested: ClassVar[tuple[str, ...]] = ("degree",)
     allowed: ClassVar[dict[str, tuple[str, ...]]] = {"basis": BASES}
 
     def __post_init__(self) -> None:
