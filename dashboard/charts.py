@@ -7,8 +7,8 @@ import altair as alt
 
 from search.report.axes import axis
 from search.report.comparison import Model, rivals, value_of
-from search.report.summary import Point, Quantity, Summary
-from search.report.words import latency, number, percent, title
+from search.report.summary import Point, Quantity, Summary, value_at
+from search.report.words import capital, latency, number, percent, title
 
 COLOURS = {"search": "#2f8fd3", "random networks": "#e0812f", "shipped": "#1a9c76", "baseline": "#8a949e"}
 SELECTED = "chosen"
@@ -128,7 +128,7 @@ def _near(summary: Summary, x_name: str, rows: Sequence[dict[str, Any]]) -> list
 
 
 def _point_row(point: Point, x_name: str, y_name: str) -> dict[str, Any] | None:
-    x, y = (_of(point, name) for name in (x_name, y_name))
+    x, y = (value_at(point, name) for name in (x_name, y_name))
     if x is None or y is None:
         return None
     series = "random networks" if point.origin == "random" else "search"
@@ -155,20 +155,9 @@ def _row(x: Quantity, y: Quantity, series: str, x_name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _of(point: Point, name: str) -> Quantity | None:
-    if name in ("params", "macs"):
-        n = float(getattr(point, name))
-        return Quantity(n, n, n, "exact")
-    return point.values.get(name)
-
-
 def _channel(channel: Any, field: str, name: str, values: Sequence[float]) -> Any:
     """An axis with the report's choice of scale and round ticks."""
     found = axis(values, 0.0, 1.0)
     scale = alt.Scale(type="log" if found.is_log else "linear", zero=False, nice=False, padding=18)
     ticks = alt.Axis(values=list(found.ticks), format="~g")
-    return channel(f"{field}:Q", title=_capital(title(name)), scale=scale, axis=ticks)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return channel(f"{field}:Q", title=capital(title(name)), scale=scale, axis=ticks)

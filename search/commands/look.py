@@ -92,7 +92,7 @@ def compare(
     """Studies beside each other: what each shipped, and how much of their common box its front covers."""
     from search.report.beside import beside, remarks
     from search.report.beside_page import HEADS, beside_html, rows, tree
-    from search.report.page import write_page
+    from search.report.html import write_page
 
     recorded = [_recorded(db, name) for name in dict.fromkeys(studies)]
     found = beside(recorded)

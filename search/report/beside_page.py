@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
-from string import Template
 from typing import Any
 
 from search.report import words
 from search.report.axes import Axis, axis
 from search.report.beside import Beside, Network, beside, remarks
 from search.report.drawing import BOTTOM, LEFT, RIGHT, TOP, bars, dot, path, shape, stairs, svg, titled_grid
+from search.report.html import filled, page_html
 from search.report.summary import Quantity, objectives_of
 from search.state.recorded import Recorded
 from search.watch import duration
@@ -38,18 +37,19 @@ def tree(studies: Sequence[Recorded], found: Sequence[Beside]) -> dict[str, Any]
 def beside_html(studies: Sequence[Recorded]) -> str:
     """The page. Raises: UsageError: for studies that cannot be compared."""
     found = beside(studies)
-    folder = resources.files("search.report")
     head = "".join(f"<th>{escape(text)}</th>" for text in HEADS)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows(found))
-    return Template(folder.joinpath("beside.html").read_text(encoding="utf-8")).substitute(
-        title=escape(", ".join(one.name for one in found)),
-        style=folder.joinpath("page.css").read_text(encoding="utf-8"),
-        subtitle=f"{len(found)} studies beside each other",
+    sections = filled(
+        "beside.html",
         about=escape(MEANING),
         front=fronts_svg(studies, found),
         caption=escape(CAPTION),
         remarks="".join(f"<p>{escape(sentence)}</p>" for sentence in remarks(studies)),
         table=f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>',
+    )
+    names = ", ".join(one.name for one in found)
+    return page_html(
+        names, f"{len(found)} studies beside each other", sections, "Written by Lathe from the study database."
     )
 
 

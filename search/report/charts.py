@@ -6,7 +6,7 @@ from html import escape
 from search.report.axes import Axis, Box, axis, place_label
 from search.report.comparison import Model, rivals, value_of
 from search.report.drawing import BOTTOM, LEFT, RIGHT, TOP, bars, dot, grid, line, path, shape, stairs, svg, titled_grid
-from search.report.summary import Point, Quantity, Summary
+from search.report.summary import Point, Quantity, Summary, value_at
 from search.report.words import title
 
 
@@ -20,7 +20,7 @@ def front_svg(summary: Summary, found: Sequence[Model] = (), width: int = 880, h
     y_name, x_name = (names + ["params"])[:2]
     shipped = [m for m in found if m.is_shipped and value_of(m, x_name) and value_of(m, y_name)]
     baselines = [m for m in rivals(found) if not m.is_shipped and value_of(m, x_name) and value_of(m, y_name)]
-    points = [p for p in summary.points if _at(p, y_name)]
+    points = [p for p in summary.points if value_at(p, y_name)]
     if not points:
         return _empty(width, "No trial is finished yet.")
     across = _extent([_value(p, x_name) for p in points], [value_of(m, x_name) for m in shipped + baselines])
@@ -143,15 +143,8 @@ def _model(
     ]
 
 
-def _at(point: Point, name: str) -> Quantity | None:
-    if name in ("params", "macs"):
-        n = float(getattr(point, name))
-        return Quantity(n, n, n, "exact")
-    return point.values.get(name)
-
-
 def _value(point: Point, name: str) -> Quantity:
-    return _at(point, name) or point.values[name]
+    return value_at(point, name) or point.values[name]
 
 
 def _extent(values: Sequence[Quantity], with_bars: Sequence[Quantity | None]) -> list[float]:

@@ -5,7 +5,7 @@ from html import escape
 
 from search.report.axes import Axis, Box
 from search.report.summary import Quantity
-from search.report.words import title
+from search.report.words import capital, title
 
 LIGHT = "--paper:#fff;--ink:#1b1f24;--soft:#5b6570;--rule:#e4e8ec;--search:#0067a8;--random:#c2570c;--ship:#00795c"
 DARK = "--paper:#14171a;--ink:#e8ebee;--soft:#98a2ac;--rule:#2a3036;--search:#5bb4f0;--random:#f0a04b;--ship:#3fcf9f"
@@ -104,8 +104,3 @@ def shape(kind: str, x: float, y: float) -> str:
     if kind == "square":
         return f'<rect class="mark" x="{x - 5.5:.1f}" y="{y - 5.5:.1f}" width="11" height="11"/>'
     return f'<path class="mark" d="M{x:.1f} {y - 8:.1f}l8 8l-8 8l-8-8z"/>'
-
-
-def capital(text: str) -> str:
-    """The text with its first letter large."""
-    return text[:1].upper() + text[1:]

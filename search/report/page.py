@@ -1,12 +1,9 @@
 """A study as one HTML file that needs nothing else: no script, no font, no request."""
 
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from io import StringIO
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from sqlalchemy import Engine
@@ -16,6 +13,7 @@ from search.report import words
 from search.report.charts import calibration_svg, front_svg
 from search.report.comparison import Comparison, Model, best_shipped, chains, compare, models
 from search.report.cuts import cut_sentences
+from search.report.html import filled, page_html, write_page
 from search.report.progress import progress_of
 from search.report.rungs import rung_sentences
 from search.report.stitched_page import stitched_parts
@@ -46,29 +44,13 @@ def write_report(engine: Engine, name: str, out: Path) -> Path:
     return write_page(report_html(read_recorded(engine, name)), out)
 
 
-def write_page(page: str, out: Path) -> Path:
-    """Write HTML to `out`, complete or not at all, and return that path."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return out
-
-
 def report_html(recorded: Recorded) -> str:
     """The report of a recorded study as HTML text."""
     summary, found = summarise(recorded), models(recorded)
     study = recorded.study
     own = stitched_parts(recorded) if "stitch" in study.config else {}
-    folder = resources.files("search.report")
-    template = Template(folder.joinpath("page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        style=folder.joinpath("page.css").read_text(encoding="utf-8"),
-        name=escape(study.name),
-        subtitle=_subtitle(recorded, summary),
+    sections = filled(
+        "page.html",
         headline=own.get("headline") or _headline(found, recorded),
         front_about=own.get("front_about") or _front_about(summary),
         front=front_svg(summary, found),
@@ -81,8 +63,9 @@ def report_html(recorded: Recorded) -> str:
         certificate=_cuts(recorded) + _certificate(recorded),
         hardware=_hardware(recorded),
         reproduce=_reproduce(recorded),
-        footer=f"Written by Lathe {escape(str(study.versions.get('lathe', '')))} from the study database.",
     )
+    written = f"Written by Lathe {study.versions.get('lathe', '')} from the study database."
+    return page_html(study.name, _subtitle(recorded, summary), sections, written)
 
 
 def config_yaml(config: Mapping[str, Any]) -> str:
@@ -106,7 +89,7 @@ def _subtitle(recorded: Recorded, summary: Summary) -> str:
     ends = (study.finished_at or study.created_at).strftime("%Y-%m-%d %H:%M UTC")
     state = "finished" if study.state == "done" else progress_of(study, recorded.progress).sentence.lower()
     tried = sum(point.origin != "random" for point in summary.points)
-    return escape(f"{task} · {tried} architectures searched · {state} · {ends}")
+    return f"{task} · {tried} architectures searched · {state} · {ends}"
 
 
 def _headline(found: Sequence[Model], recorded: Recorded) -> str:
@@ -144,7 +127,7 @@ def _verdicts(comparisons: Sequence[Comparison]) -> str:
         return ""
     items = "".join(f'<li class="{c.outcome}">{escape(c.sentence)}</li>' for c in comparisons)
     answers = ", ".join(f"{WON[c.outcome]} against the {escape(c.baseline.name)}" for c in comparisons)
-    return f'<h2 class="more">Was it worth searching? {_capital(answers)}.</h2><ul class="verdicts">{items}</ul>'
+    return f'<h2 class="more">Was it worth searching? {words.capital(answers)}.</h2><ul class="verdicts">{items}</ul>'
 
 
 def _front_about(summary: Summary) -> str:
@@ -238,7 +221,3 @@ def _shown(value: Any) -> str:
 
 def _data(data: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {_shown(value)}" for key, value in data.items())
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -63,6 +63,14 @@ class Point:
         return all(value.kind != "predicted" for value in self.values.values())
 
 
+def value_at(point: Point, name: str) -> Quantity | None:
+    """A point's value by the name of an objective or a count; None if it is not known."""
+    if name in ("params", "macs"):
+        n = float(getattr(point, name))
+        return Quantity(n, n, n, "exact")
+    return point.values.get(name)
+
+
 @dataclass(frozen=True)
 class Coverage:
     """How much of the box between `ideal` and `reference` each front dominates, 0 to 1.

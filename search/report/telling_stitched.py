@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from search.objectives import hypervolume
 from search.report import words
 from search.report.comparison import Model, models
 from search.report.progress import progress_of
-from search.report.summary import Point, summarise
+from search.report.summary import Point, shares, summarise
 from search.state.recorded import Recorded
-
-MARGIN = 0.1  # beyond the worst of the values that span the box, of their range
 
 
 def stitched_text(recorded: Recorded) -> str:
@@ -83,19 +80,9 @@ def covered(found: Sequence[Model]) -> dict[str, float] | None:
     The box is spanned by all of them, and a tenth more at the worst end. None where it has no extent.
     """
     alone = [(_latency_ms(m), -_accuracy(m)) for m in given(found)]
-    everyone = [*alone, *((_latency_ms(m), -_accuracy(m)) for m in files(found))]
-    if len(alone) < 2 or len(everyone) == len(alone):
-        return None
-    ideal, worst = (tuple(map(end, zip(*everyone, strict=True))) for end in (min, max))
-    widths = [(w - i) * (1 + MARGIN) for i, w in zip(ideal, worst, strict=True)]
-    if not all(width > 0 for width in widths):
-        return None
-
-    def share(points: Sequence[tuple[float, float]]) -> float:
-        scaled = [[(v - i) / w for v, i, w in zip(p, ideal, widths, strict=True)] for p in points]
-        return hypervolume(scaled, [1.0, 1.0])
-
-    return {"two networks": share(alone), "with the files": share(everyone)}
+    together = [*alone, *((_latency_ms(m), -_accuracy(m)) for m in files(found))]
+    boxed = shares([alone, together]) if len(alone) > 1 and len(together) > len(alone) else None
+    return dict(zip(("two networks", "with the files"), boxed[2], strict=True)) if boxed else None
 
 
 def added(found: Sequence[Model]) -> str:

@@ -11,7 +11,7 @@ import torch
 from spaces.registry import nearest
 from spaces.tasks.data import TASKS, Data, DataError, make_data
 from spaces.tasks.npz import read_arrays
-from spaces.tasks.table import Source, load_parts
+from spaces.tasks.table import Source, labels_of, load_parts
 
 LAYOUTS = ["NHW", "NHWC", "NCHW", "NL", "NCL", "NLC"]  # N examples, C channels, height and width, or length
 CHANNELS = (1, 3, 4)  # of images; an axis of another size is height or width
@@ -118,14 +118,4 @@ def _labels(y: np.ndarray, name: str, path: str, known: tuple[str, ...]) -> tupl
     if y.size != len(y):
         shape = " x ".join(map(str, y.shape))
         raise DataError(f"{name!r} of {path} is {shape}, not one label an example.")
-    flat = y.reshape(-1)
-    if flat.dtype.kind == "U":
-        classes = known or tuple(sorted(set(flat.tolist())))
-        strange = sorted(set(flat.tolist()) - set(classes))
-        if strange:
-            raise DataError(f"{name!r} of {path} has {strange[0]!r}, which the labels to train on have not.")
-        return torch.tensor([classes.index(text) for text in flat.tolist()]), classes
-    if flat.dtype.kind not in "iu" or flat.min() < 0:
-        raise DataError(f"{name!r} of {path} must hold class numbers from 0, or text, got {flat.dtype}.")
-    classes = known or tuple(str(number) for number in range(int(flat.max()) + 1))
-    return torch.from_numpy(flat.astype(np.int64)), classes
+    return labels_of(y.reshape(-1).tolist(), f"{name!r} of {path}", known)

@@ -1,7 +1,6 @@
 """Arrays in a `.npz` file, and what is wrong with it."""
 
 import zipfile
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.lib import format as npy
 
 from spaces.registry import nearest
 from spaces.tasks.data import DataError
+from spaces.tasks.table import check_there
 
 
 def read_arrays(path: str, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
@@ -32,10 +32,7 @@ def read_arrays(path: str, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarr
 
 def array_shapes(path: str) -> dict[str, tuple[int, ...]]:
     """{name: shape} of the arrays in a file, without reading them. Raises: DataError: if it is not one."""
-    if not Path(path).is_file():
-        folder = Path(path).parent
-        close = nearest(Path(path).name, [p.name for p in folder.glob("*.npz")]) if folder.is_dir() else None
-        raise DataError(f"no data file {path}." + (f" Did you mean {close!r}?" if close else " Check `task.path`."))
+    check_there(path)
     try:
         with zipfile.ZipFile(path) as file:
             found = {info.filename.removesuffix(".npy"): file.open(info) for info in file.infolist()}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -78,10 +78,7 @@ def read_table(path: str, columns: Sequence[str], limit: int) -> pa.Table:
     import pyarrow
     import pyarrow.parquet
 
-    if not Path(path).is_file():
-        folder = Path(path).parent
-        close = nearest(Path(path).name, [p.name for p in folder.glob("*.parquet")]) if folder.is_dir() else None
-        raise DataError(f"no data file {path}." + (f" Did you mean {close!r}?" if close else " Check `task.path`."))
+    check_there(path)
     try:
         source = pyarrow.parquet.ParquetFile(path)
         for column in columns:
@@ -97,6 +94,14 @@ def read_table(path: str, columns: Sequence[str], limit: int) -> pa.Table:
     return table
 
 
+def check_there(path: str) -> None:
+    """Raises: DataError: with the nearest file of the same ending, if there is none."""
+    if not Path(path).is_file():
+        folder, ending = Path(path).parent, Path(path).suffix
+        close = nearest(Path(path).name, [p.name for p in folder.glob(f"*{ending}")]) if folder.is_dir() else None
+        raise DataError(f"no data file {path}." + (f" Did you mean {close!r}?" if close else " Check `task.path`."))
+
+
 def read_labels(
     table: pa.Table, label: str, path: str, known: tuple[str, ...] = ()
 ) -> tuple[torch.Tensor, tuple[str, ...]]:
@@ -105,19 +110,25 @@ def read_labels(
     Labels are text, and then the names are `known` or the texts in order; or class numbers from 0, and the names those
     of the schema's `huggingface` metadata, or the numbers.
     """
-    labels = table.column(label).to_pylist()
+    named = _class_names(table.schema.metadata, label)
+    return labels_of(table.column(label).to_pylist(), f"column {label!r} of {path}", known, named)
+
+
+def labels_of(
+    labels: Sequence[Any], what: str, known: tuple[str, ...], named: tuple[str, ...] = ()
+) -> tuple[torch.Tensor, tuple[str, ...]]:
+    """The same of a list. what: it is, for messages; named: the classes of numbers. Raises: DataError."""
     if all(isinstance(name, str) for name in labels):
         names = known or tuple(sorted(set(labels)))
         strange = sorted(set(labels) - set(names))
         if strange:
-            raise DataError(f"column {label!r} of {path} has {strange[0]!r}, which the file to train on has not.")
+            raise DataError(f"{what} has {strange[0]!r}, which the labels to train on have not.")
         return torch.tensor([names.index(name) for name in labels]), names
     if any(not isinstance(number, int) or number < 0 for number in labels):
-        raise DataError(f"column {label!r} of {path} must hold class numbers from 0, or text.")
-    names = _class_names(table.schema.metadata, label)
-    if names and max(labels) >= len(names):
-        raise DataError(f"column {label!r} of {path} has label {max(labels)}, but the file names {len(names)} classes.")
-    return torch.tensor(labels), names or tuple(str(number) for number in range(max(labels) + 1))
+        raise DataError(f"{what} must hold class numbers from 0, or text.")
+    if named and max(labels) >= len(named):
+        raise DataError(f"{what} has label {max(labels)}, but the file names {len(named)} classes.")
+    return torch.tensor(labels), named or tuple(str(number) for number in range(max(labels) + 1))
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...]:

@@ -127,7 +127,7 @@ def test_labels_may_be_text_and_the_test_file_has_no_others(tmp_path: Path) -> N
     write(later, pictures(2), ["owl", "dog"])
     assert data.read_test().y.tolist() == [2, 1]
     write(later, pictures(2), ["owl", "emu"])
-    with pytest.raises(DataError, match=r"'label' of .*test\.parquet has 'emu', which the file to train on has not"):
+    with pytest.raises(DataError, match=r"'label' of .*test\.parquet has 'emu', which the labels to train on have not"):
         data.read_test()
 
 

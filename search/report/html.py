@@ -1,0 +1,34 @@
+"""One HTML file that needs nothing else: what every page shares, and writing it."""
+
+import os
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+
+def filled(name: str, **parts: str) -> str:
+    """A template of this folder with its parts, which are markup."""
+    return Template(_text(name)).substitute(parts)
+
+
+def page_html(title: str, subtitle: str, sections: str, footer: str) -> str:
+    """A whole page. sections: markup; the others are plain text."""
+    plain = {"title": escape(title), "subtitle": escape(subtitle), "footer": escape(footer)}
+    return filled("shell.html", **plain, style=_text("page.css"), sections=sections)
+
+
+def write_page(page: str, out: Path) -> Path:
+    """Write HTML to `out`, complete or not at all, and return that path."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f"{out.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return out
+
+
+def _text(name: str) -> str:
+    return resources.files("search.report").joinpath(name).read_text(encoding="utf-8")
