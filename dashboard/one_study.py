@@ -73,9 +73,10 @@ def _front(view: StudyView, name: str) -> None:
         return
     chart = front_chart(view.summary, view.models)
     picked: Any = st.altair_chart(chart, width="stretch", on_select="rerun", key=f"front of {name}")
+    told = words.screened(view.summary.precision)
     st.caption(
         "Filled: measured. Hollow: predicted. Bars: 95 % intervals. Lines: the fronts. "
-        "Click a filled mark for its network."
+        f"Click a filled mark for its network.{f' Networks were {told}.' if told else ''}"
     )
     chosen = {row.get("trial") for row in picked["selection"].get(SELECTED, [])}
     for point in view.summary.points:

@@ -7,6 +7,7 @@ from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
 from search.fidelities.short import rungs
 from search.limits import exact_values, excess, feasible_sample
+from search.report.words import screened
 from search.stitching.config import StitchConfig
 from search.watch import duration
 from spaces.counts import count
@@ -29,7 +30,12 @@ def headline(config: StudyConfig | RecipeConfig | StitchConfig, db: str) -> str:
             steps = f"{len(config.tune.space):,} recipes with {config.tune.settings.sampler}"
         return f"study {config.study}   {config.source}   {steps}   judged on {config.device}   {db}"
     objectives = ", ".join(f"{o.name} {o.direction}" for o in config.objectives)
-    return f"study {config.study}   {objectives}   {config.search.trials} trials with {config.search.sampler}   {db}"
+    return f"study {config.study}   {objectives}   {_trials(config)}   {db}"
+
+
+def _trials(config: StudyConfig) -> str:
+    how = screened(config.search.screen)
+    return f"{config.search.trials} trials with {config.search.sampler}" + (f", {how}" if how else "")
 
 
 def check_space(config: StudyConfig) -> str:
@@ -69,7 +75,7 @@ def print_plan(config: StudyConfig) -> None:
     """The stages with what each will do, and an estimate of the time from a few timed steps on this machine."""
     print(check_space(config))
     if isinstance(config.task, Table):
-        print(f"1 search    {config.search.trials} trials with {config.search.sampler}, as many random ones: looked up")
+        print(f"1 search    {_trials(config)}, as many random ones: looked up")
         return
     supernet_s, trial_s, epoch_s = estimate_seconds(config)
     minutes = config.supernet.minutes
@@ -86,7 +92,7 @@ def print_plan(config: StudyConfig) -> None:
         winners = f"{raced.candidates} networks for {raced.epochs} of {raced.of} epochs, at most {ends} of them"
     print(
         f"1 supernet  {config.supernet.epochs} epochs{bound}: about {duration(supernet_s)}\n"
-        f"2 search    {config.search.trials} trials with {config.search.sampler}, as many random ones, at most "
+        f"2 search    {_trials(config)}, as many random ones, at most "
         f"{config.search.exports} measured: about {duration(search_s)}\n"
         f"3 winners   {winners} and 2 baselines through {recipe}: about {duration(winners_s)}\n"
         f"estimate    {duration(supernet_s + search_s + winners_s)} in all, from a few steps timed just now"

@@ -20,6 +20,7 @@ from search.hand_made import scaled_by_hand
 from search.latency.foresight import Foresight, Known, foresee
 from search.latency.known_blocks import known_blocks, known_networks
 from search.latency.known_devices import device_tables
+from search.latency.precision import NETWORK_METRICS
 from search.latency.transfer import FEW
 from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
 from search.narrowing import preferred, remaining
@@ -118,13 +119,14 @@ class Study:
         this device's latencies are and beside which reference they were taken."""
         first = next((m for (_, name), m in self.measured.items() if name == device), None)
         if device not in self.known and first is not None:
-            spec = self.config.devices[device]
-            others = device_tables(self.ledger.latencies_elsewhere(fingerprint_of(spec)), self.space, first.kind)
-            networks = known_networks(self.ledger, spec, self.space)
+            spec, screen = self.config.devices[device], self.config.search.screen
+            elsewhere = self.ledger.latencies_elsewhere(fingerprint_of(spec), NETWORK_METRICS[screen])
+            others = device_tables(elsewhere, self.space, first.kind)
+            networks = known_networks(self.ledger, spec, self.space, screen)
             comparable = [
                 (arch, m.value) for arch, m in networks if m.details.get("reference") == first.details.get("reference")
             ]
-            self.known[device] = Known(known_blocks(self.ledger, spec), tuple(comparable), tuple(others))
+            self.known[device] = Known(known_blocks(self.ledger, spec, screen), tuple(comparable), tuple(others))
         return self.known.get(device, Known())
 
     def calibration(self, device: str) -> int:
@@ -198,10 +200,10 @@ def _restore(study: Study) -> None:
     """Trials, Optuna's memory, measurements and predictors, as they were when the last trial was written."""
     study.trials = study.ledger.trials(study.id)
     study.proposer.replay(study.trials)
-    ids = [trial.architecture_id for trial in study.trials]
+    ids, metric = [trial.architecture_id for trial in study.trials], NETWORK_METRICS[study.config.search.screen]
     for name in study.devices:
         fingerprint = fingerprint_of(study.config.devices[name])
-        for row in study.ledger.measurements(study_id=study.id, fingerprint=fingerprint, metric="latency_ms"):
+        for row in study.ledger.measurements(study_id=study.id, fingerprint=fingerprint, metric=metric):
             if row.architecture_id in ids and row.variant_id is None and row.measurement.kind != "predicted":
                 study.measured[row.architecture_id, name] = replace(row.measurement, device=name)
         study.refit(name)

@@ -88,9 +88,10 @@ def equal_twin(study: Study, arch: Architecture) -> tuple[Architecture, float, f
     """
     twins = list({twin.id: twin for twin in (twin_of(arch, scale) for scale in SCALES)}.values())
     with tempfile.TemporaryDirectory(dir=study.folder) as folder:
-        formats = formats_of(study.config.devices[study.devices[0]])
+        formats, screen = formats_of(study.config.devices[study.devices[0]]), study.config.search.screen
         files = [
-            export_screened(each, study.data, Path(folder) / f"{each.id[:16]}.onnx", formats) for each in (arch, *twins)
+            export_screened(each, study.data, Path(folder) / f"{each.id[:16]}.onnx", formats, screen)
+            for each in (arch, *twins)
         ]
         own_ms, *others_ms = [found.value for found in measure_parts(files, study.devices[0], study)]
     as_fast = [at for at, latency_ms in enumerate(others_ms) if latency_ms <= own_ms * EQUAL_WITHIN]

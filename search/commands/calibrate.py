@@ -28,8 +28,8 @@ def calibrate(
     with explained():
         from search.config.devices import device_named
         from search.config.study import read_config
-        from search.latency.block_files import FLOAT, INT8
         from search.latency.calibrate_device import Place, calibrate_device
+        from search.latency.precision import FLOAT, INT8
         from search.report.telling_calibration import fits_text
         from search.state.ledger import Ledger
         from search.watch import Watch

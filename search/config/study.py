@@ -17,6 +17,7 @@ from search.config.source import read_source
 from search.config.space import check_series, read_space
 from search.config.supernet import read_supernet
 from search.config.table import check_columns, check_table
+from search.latency.precision import FLOAT, PRECISIONS, check_screen
 from search.objectives import Objective
 from search.samplers import SAMPLERS
 from search.supernet.training import Sharing
@@ -37,13 +38,15 @@ NEEDED = {
 @dataclass(frozen=True)
 class Search:
     """How to look. trials: architectures to screen. calibration: how many of them, spread over the space, are measured
-    to teach the latency predictor. exports: at most so many files are exported and measured while searching."""
+    to teach the latency predictor. exports: at most so many files are exported and measured while searching.
+    screen: the precision in which trials are measured, predicted and limited: `float`, or `int8` for who ships that."""
 
     sampler: str = "surrogate"
     trials: int = 100
     seed: int = 0
     calibration: int = 20
     exports: int = 40
+    screen: str = FLOAT
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -54,6 +57,8 @@ class Search:
             raise ValueError(f"`calibration` must be at least 4, got {self.calibration}.")
         if self.exports < self.calibration:
             raise ValueError(f"`exports` must be at least `calibration` ({self.calibration}), got {self.exports}.")
+        if self.screen not in PRECISIONS:
+            raise ValueError(f"`screen` must be {' or '.join(PRECISIONS)}, got {self.screen!r}.")
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,9 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     export = _read_export(reading, tree.get("export", ["onnx"]))
     if isinstance(task, Table):
         check_table(reading, tree)
+    if search and not reading.problems:
+        at = {judge, *(o.device for o in objectives if o.device), *(n.partition("@")[2] for n in limits if "@" in n)}
+        check_screen(reading, search.screen, steps, {n: devices.get(n) for n in sorted(at)}, isinstance(task, Table))
     if reading.problems:
         raise reading.source.error(tuple(reading.problems))
     if tree.get("devices"):

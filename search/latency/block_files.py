@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from compress.export import Normalisation
 from compress.export.awake import wake_up
 from compress.export.screening import export_for_screening, export_part
-from compress.quantize.int8 import quantize_static
+from search.latency.precision import FLOAT, INT8, int8_file
 from spaces.architecture import Architecture
 from spaces.network import Placed, build
 from spaces.placements import Placement
 
 COPIES = 3  # of a block in one file, so that what a call costs by itself weighs little; a block keeps the shape
-FLOAT, INT8 = PRECISIONS = ("float", "int8")
 
 
 def copies_of(placed: Placement) -> int:
@@ -46,17 +44,21 @@ def network_files(
     formats: Sequence[str] = ("onnx",),
 ) -> dict[str, Path]:
     """{precision: file} of a whole network with random weights. Cost: 0.5 s each."""
+    plain = stem.with_suffix(".float.onnx")
+    export_for_screening(woken(arch), normalisation, arch.input_shape, plain, formats)
+    return _quantized(plain, arch.input_shape, precisions, stem)
+
+
+def woken(arch: Architecture) -> nn.Module:
+    """The network with random weights that are fit for timing in int8 too, the same ones every time, in eval mode."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = wake_up(build(arch).eval())
-    plain = export_for_screening(network, normalisation, arch.input_shape, stem.with_suffix(".float.onnx"), formats)
-    return _quantized(plain, arch.input_shape, precisions, stem)
+        return wake_up(build(arch).eval())
 
 
 def _quantized(plain: Path, shape: tuple[int, ...], precisions: Sequence[str], stem: Path) -> dict[str, Path]:
     """The float file and what is made of it, as wanted."""
     found = {FLOAT: plain}
     if INT8 in precisions:
-        images = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
-        found[INT8] = quantize_static(plain, images, stem.with_suffix(".int8.onnx"))
+        found[INT8] = int8_file(plain, shape, stem.with_suffix(".int8.onnx"))
     return {precision: found[precision] for precision in precisions}

@@ -16,12 +16,13 @@ import numpy as np
 from compress.devices import Device, fingerprint_of, formats_of
 from compress.devices.simulated import Simulated
 from compress.measurement import Measurement
-from search.latency.block_files import FLOAT, block_files, copies_of, network_files
+from search.latency.block_files import block_files, copies_of, network_files
 from search.latency.block_table import fit_blocks
 from search.latency.device_prior import DeviceTable
-from search.latency.known_blocks import BLOCK_METRICS, MARK, NETWORK_METRICS, known_blocks, known_networks
+from search.latency.known_blocks import BLOCK_METRICS, MARK, known_blocks, known_networks
 from search.latency.known_devices import device_tables
 from search.latency.measuring import anchor_ms, anchored, export_reference
+from search.latency.precision import FLOAT, NETWORK_METRICS
 from search.latency.sample_network import sample_model
 from search.latency.transfer import choose
 from search.state.ledger import Ledger

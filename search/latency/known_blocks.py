@@ -3,6 +3,7 @@
 from compress.devices import Device, fingerprint_of
 from compress.measurement import Measurement
 from search.latency.block_table import BlockTable, table_of
+from search.latency.precision import FLOAT, INT8, NETWORK_METRICS
 from search.state.ledger import Ledger
 from spaces.architecture import Architecture
 from spaces.features import kind_of, kinds_of
@@ -10,19 +11,18 @@ from spaces.network import pieces
 from spaces.registry import UnknownName
 from spaces.space import SearchSpace
 
-BLOCK_METRICS = {"float": "block_ms", "int8": "block_int8_ms"}  # of a piece, as often as details["copies"] says
-NETWORK_METRICS = {"float": "latency_ms", "int8": "latency_int8_ms"}
+BLOCK_METRICS = {FLOAT: "block_ms", INT8: "block_int8_ms"}  # of a piece, as often as details["copies"] says
 MARK = "calibration"  # in the details of a network that was measured for no study
 
 
-def known_blocks(ledger: Ledger, device: Device, precision: str = "float") -> BlockTable:
+def known_blocks(ledger: Ledger, device: Device, precision: str = FLOAT) -> BlockTable:
     """All blocks that were ever measured on the device."""
     found = ledger.measurements(fingerprint=fingerprint_of(device), metric=BLOCK_METRICS[precision])
     return table_of(row.measurement for row in found)
 
 
 def known_networks(
-    ledger: Ledger, device: Device, space: SearchSpace, precision: str = "float"
+    ledger: Ledger, device: Device, space: SearchSpace, precision: str = FLOAT
 ) -> list[tuple[Architecture, Measurement]]:
     """Networks of the space's kinds and images that calibration measured on the device. Their milliseconds compare
     with a study's where details["reference"] is the study's."""

@@ -23,6 +23,8 @@ from compress.measurement import Measurement
 from search.alone import fresh
 from search.config.devices import kind_of
 from search.hand_made import hand_made
+from search.latency.block_files import network_files, woken
+from search.latency.precision import FLOAT, INT8, NETWORK_METRICS, int8_file
 from search.latency.reached import note_reached
 from search.state.ledger import Ledger
 from search.study import Study, architecture_record
@@ -44,7 +46,8 @@ SCREENING, SHIPPING = "screening", "onnx"  # exporters: fast and within a few pe
 
 
 def measure_architecture(arch: Architecture, device: str, study: Study, exporter: str = SCREENING) -> Measurement:
-    """Export with fresh weights (latency does not depend on them), measure beside the reference, record.
+    """Export with fresh weights (latency does not depend on them) in the study's precision, measure beside the
+    reference, record.
 
     exporter: SCREENING or SHIPPING. Where nothing but a prediction was known, it goes into the measurement's details
     beside what the device says: that is how a study knows how good its predictor was. Raises: DeviceError, ExportError.
@@ -52,7 +55,7 @@ def measure_architecture(arch: Architecture, device: str, study: Study, exporter
     told = study.latency(arch, device)
     with tempfile.TemporaryDirectory(dir=study.folder) as folder:
         path = _export(arch, exporter, Path(folder) / "candidate.onnx", device, study)
-        measurement = measure_file(path, device, study)
+        measurement = measure_file(path, device, study, metric=NETWORK_METRICS[study.config.search.screen])
     details = {k: v for k, v in measurement.details.items() if k not in PREDICTED} | {"exporter": exporter}
     if told is not None and told[3] == "predicted":
         details |= dict(zip(PREDICTED, told[:3], strict=True))
@@ -65,18 +68,20 @@ def measure_architecture(arch: Architecture, device: str, study: Study, exporter
     return measurement
 
 
-def measure_file(path: Path, device: str, study: Workplace, sessions: int = SCREENED) -> Measurement:
+def measure_file(
+    path: Path, device: str, study: Workplace, sessions: int = SCREENED, metric: str = NETWORK_METRICS[FLOAT]
+) -> Measurement:
     """Measure a file beside the reference, unless this very file was measured on this very device before, in as many
     sessions. One session of a network of 0.1 ms takes about 0.1 s; its interval admits that another would differ.
 
     What lies beside an ONNX file for engines that read none is part of "this very file"."""
     spec = study.config.devices[device]
-    known = study.ledger.known_measurement(sha256_of(path), fingerprint_of(spec), "latency_ms", sessions)
+    known = study.ledger.known_measurement(sha256_of(path), fingerprint_of(spec), metric, sessions)
     if known is not None and known.details.get("file", sha256_of(path)) in digests(path):
         return replace(known, device=device)
     anchor_ms = reference_latency_ms(device, study)
     (found,) = measure_sessions(spec, [path], reference_file(study), device, sessions)
-    return anchored(found, anchor_ms)
+    return replace(anchored(found, anchor_ms), metric=metric)
 
 
 def anchored(found: Measurement, anchor_ms: float | None) -> Measurement:
@@ -134,18 +139,26 @@ def export_reference(space: SearchSpace, data: Data, path: Path, formats: Sequen
 
 
 def _export(arch: Architecture, exporter: str, path: Path, device: str, study: Study) -> Path:
-    formats = formats_of(study.config.devices[device])
+    formats, screen = formats_of(study.config.devices[device]), study.config.search.screen
     if exporter == SCREENING:
-        return export_screened(arch, study.data, path, formats)
-    whole = exportable(fresh(arch, 0).eval(), (study.data.mean, study.data.std), study.data.input_shape)
+        return export_screened(arch, study.data, path, formats, screen)
+    network = woken(arch) if screen == INT8 else fresh(arch, 0).eval()
+    whole = exportable(network, (study.data.mean, study.data.std), study.data.input_shape)
     if arch.id not in study.graphs:
         study.graphs[arch.id] = trace(whole, study.data.input_shape)
+    plain = write_tidy(study.graphs[arch.id], path)
+    if screen == INT8:
+        return int8_file(plain, study.data.input_shape, path.with_suffix(".int8.onnx"))
     write_beside(whole, study.data.input_shape, path, formats)
-    return write_tidy(study.graphs[arch.id], path)
+    return plain
 
 
-def export_screened(arch: Architecture, data: Data, path: Path, formats: Sequence[str] = ("onnx",)) -> Path:
-    """The file of an architecture with fresh weights, as networks are exported while searching, and what else engines
-    run that read no ONNX. Cost: 0.2 s, and of the other formats 3 s and more."""
+def export_screened(
+    arch: Architecture, data: Data, path: Path, formats: Sequence[str] = ("onnx",), screen: str = FLOAT
+) -> Path:
+    """The file of an architecture with fresh weights, as networks are exported while searching, and of a float one what
+    engines run that read no ONNX. Cost: 0.2 s, of the other formats 3 s and more; in int8 0.5 s."""
+    if screen == INT8:
+        return network_files(arch, (data.mean, data.std), (INT8,), path)[INT8]
     network = fresh(arch, 0).eval()
     return export_for_screening(network, (data.mean, data.std), data.input_shape, path, formats)

@@ -7,7 +7,7 @@ from typing import Any
 from search.errors import UsageError
 from search.objectives import Objective, front, minimised
 from search.report.comparison import Model, best_shipped, models, value_of
-from search.report.summary import Quantity, objectives_of, shares, summarise
+from search.report.summary import Quantity, objectives_of, screened_as, shares, summarise
 from search.state.recorded import Recorded
 
 
@@ -61,6 +61,8 @@ def remarks(studies: Sequence[Recorded]) -> tuple[str, ...]:
     machines = {frozenset(device.fingerprint for device in recorded.devices) for recorded in studies}
     if len(machines) > 1:
         said.append("They were not measured on the same device: latencies are not comparable.")
+    if len({screened_as(recorded) for recorded in studies if not recorded.variants}) > 1:
+        said.append("They were screened in different precisions: latencies are of different files.")
     unfinished = [recorded.study.name for recorded in studies if recorded.study.state != "done"]
     if unfinished:
         said.append(f"Not finished yet: {', '.join(unfinished)}.")

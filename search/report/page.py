@@ -135,9 +135,10 @@ def _front_about(summary: Summary) -> str:
     random = [p for p in summary.points if p.origin == "random"]
     measured = sum(p.is_measured for p in search), sum(p.is_measured for p in random)
     failed = f" {len(summary.failed)} more failed." if summary.failed else ""
+    screened = words.screened(summary.precision) or "screened"
     return escape(
         f"{len(search)} architectures of the search ({measured[0]} measured, the rest predicted) and {len(random)} "
-        f"random ones ({measured[1]} measured), screened by the same rules.{failed}"
+        f"random ones ({measured[1]} measured), {screened} by the same rules.{failed}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from compress.measurement import Kind, Measurement
 from search.config.fields import quantity
+from search.latency.precision import FLOAT, NETWORK_METRICS
 from search.objectives import Objective, front, hypervolume, minimised
 from search.state.recorded import Recorded
 from search.state.records import Evaluation, TrialRecord
@@ -99,6 +100,7 @@ class Summary:
     random_front: tuple[Point, ...]
     coverage: Coverage | None
     predictions: Mapping[str, tuple[tuple[Quantity, Quantity], ...]]  # by latency: (predicted, measured afterwards)
+    precision: str = FLOAT  # of the files that trials were screened by
 
 
 def summarise(recorded: Recorded) -> Summary:
@@ -122,6 +124,7 @@ def summarise(recorded: Recorded) -> Summary:
         random_front=tuple(replace(point, on_front=True) for point in fronts["random"]),
         coverage=cover(fronts["search"], fronts["random"], objectives),
         predictions=_predictions(recorded),
+        precision=screened_as(recorded),
     )
 
 
@@ -132,6 +135,11 @@ def objectives_of(config: Mapping[str, Any]) -> tuple[Objective, ...]:
         metric, _, device = str(name).partition("@")
         found.append(Objective(metric, "max" if direction == "max" else "min", device))
     return tuple(sorted(found, key=lambda o: o.metric not in ("loss", "accuracy")))
+
+
+def screened_as(recorded: Recorded) -> str:
+    """The precision of the files that a study's trials were measured as."""
+    return str((recorded.study.config.get("search") or {}).get("screen", FLOAT))
 
 
 def limits_of(config: Mapping[str, Any]) -> dict[str, float]:
@@ -164,7 +172,7 @@ def _latency_rows(recorded: Recorded) -> Iterator[tuple[str, str, Measurement]]:
     devices = list(recorded.study.config.get("devices") or {"here": {}})
     for row in recorded.measurements:
         m = row.measurement
-        if m.metric == "latency_ms" and row.variant_id is None and row.architecture_id is not None:
+        if m.metric in NETWORK_METRICS.values() and row.variant_id is None and row.architecture_id is not None:
             yield row.architecture_id, f"latency_ms@{devices[0] if len(devices) == 1 else m.device}", m
 
 

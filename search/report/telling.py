@@ -76,6 +76,8 @@ def study_text(recorded: Recorded) -> str:
     summary = summarise(recorded)
     progress = progress_of(recorded.study, recorded.progress)
     lines = [f"study {recorded.study.name}: {progress.sentence}"]
+    if told := words.screened(summary.precision):
+        lines.append(f"networks were {told}: latencies of trials are of such files")
     shipped = [model for model in found if model.is_shipped]
     for model in shipped:
         lines += ["", f"shipped  {model.description}", f"         {_numbers(model)}"]
@@ -147,6 +149,7 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
             name: vars(found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))
         },
         "coverage": vars(summary.coverage) if summary.coverage else None,
+        "screen": summary.precision,
         "twins": [dict(event.data) for event in recorded.events if event.kind == KIND],
         "cuts": [dict(event.data) for event in recorded.events if event.kind == CUT],
         "rungs": [dict(event.data) for event in recorded.events if event.kind == RUNG],

@@ -1,5 +1,6 @@
 """How numbers are written for people: the same in the terminal, the report and the dashboard."""
 
+from search.latency.precision import FLOAT
 from search.report.summary import Quantity
 
 USUAL_ENGINE = "onnxruntime"
@@ -62,6 +63,11 @@ def count(n: float) -> str:
         if n >= scale:
             return f"{n / scale:.3g} {unit}"
     return f"{n:.0f}"
+
+
+def screened(precision: str) -> str:
+    """By which files a study's trials were judged: "screened as int8 files"; nothing for float, which is usual."""
+    return "" if precision == FLOAT else f"screened as {precision} files"
 
 
 def capital(text: str) -> str:

@@ -235,10 +235,10 @@ class Ledger:
         with self._read() as session:
             return reading.read_measurements(session, *conditions)
 
-    def latencies_elsewhere(self, fingerprint: str) -> list[DeviceLatency]:
+    def latencies_elsewhere(self, fingerprint: str, metric: str = "latency_ms") -> list[DeviceLatency]:
         """Latencies of architectures on all devices but this one, by any study: what a predictor may learn from."""
         with self._read() as session:
-            return reading.read_latencies(session, fingerprint)
+            return reading.read_latencies(session, fingerprint, metric)
 
     def calibrated(self, fingerprint: str, metric: str) -> list[tuple[str, Measurement]]:
         """(architecture as JSON, measurement) of networks measured on this device outside of any study."""

@@ -197,13 +197,13 @@ def read_calibrated(session: Session, fingerprint: str, metric: str) -> list[tup
     return [(json, _measurement(row, device)) for row, device, json in found]
 
 
-def read_latencies(session: Session, besides: str) -> list[DeviceLatency]:
-    """The newest latency of each architecture on each device but the one with the fingerprint `besides`."""
+def read_latencies(session: Session, besides: str, metric: str) -> list[DeviceLatency]:
+    """The newest `metric` of each architecture on each device but the one with the fingerprint `besides`."""
     joined = (
         select(DeviceRow.fingerprint, DeviceRow.spec, ArchitectureRow.json, MeasurementRow.value, MeasurementRow.kind)
         .join(DeviceRow, MeasurementRow.device_id == DeviceRow.id)
         .join(ArchitectureRow, MeasurementRow.architecture_id == ArchitectureRow.id)
-        .where(MeasurementRow.metric == "latency_ms", MeasurementRow.variant_id.is_(None))
+        .where(MeasurementRow.metric == metric, MeasurementRow.variant_id.is_(None))
         .where(MeasurementRow.kind != "predicted", DeviceRow.fingerprint != besides)
     )
     newest: dict[tuple[str, str], DeviceLatency] = {}

@@ -67,6 +67,8 @@ def is_stitched(tree: Mapping[str, Any]) -> bool:
 def stitch_config(tree: Mapping[str, Any], name: str, stitching: Stitching) -> StitchConfig:
     """From the recorded config of the networks' study. Raises: ConfigError: if something of it is no longer here."""
     own = {key: value for key, value in tree.items() if key != SECTION}
+    if "search" in own:  # what it ships is float, and measured so
+        own["search"] = {key: value for key, value in own["search"].items() if key != "screen"}
     base = config_of(own, stitching.of)
     devices = [o.name for o in base.objectives if o.device] or [f"latency_ms@{next(iter(base.devices))}"]
     own |= {"study": name, "objectives": {"accuracy": "max", **dict.fromkeys(devices, "min")}}

@@ -21,7 +21,8 @@ from compress.devices.lock import exclusive  # noqa: E402
 from compress.export.tidy import simplify  # noqa: E402
 from compress.runner.feeding import ready_call  # noqa: E402
 from compress.runner.sampling import sample  # noqa: E402
-from search.latency.block_files import PRECISIONS, block_files  # noqa: E402
+from search.latency.block_files import block_files  # noqa: E402
+from search.latency.precision import PRECISIONS  # noqa: E402
 from spaces.network import Placed  # noqa: E402
 from spaces.placements import Placement, placements  # noqa: E402
 

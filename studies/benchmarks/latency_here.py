@@ -25,8 +25,9 @@ import pyarrow.parquet as parquet  # noqa: E402
 from compress.devices.onnxruntime import OnnxRuntime  # noqa: E402  (numpy reads the variable)
 from search.config.study import read_config  # noqa: E402
 from search.hand_made import hand_made  # noqa: E402
-from search.latency.block_files import FLOAT, PRECISIONS, copies_of, network_files  # noqa: E402
+from search.latency.block_files import copies_of, network_files  # noqa: E402
 from search.latency.calibrate_device import TOGETHER, measure_blocks  # noqa: E402
+from search.latency.precision import FLOAT, PRECISIONS  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.placements import placements  # noqa: E402
 from spaces.space import SearchSpace, sample  # noqa: E402

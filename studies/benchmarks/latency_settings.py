@@ -34,7 +34,8 @@ from compress.runner.engines import engine, installed, onnxruntime  # noqa: E402
 from compress.runner.feeding import ready_call  # noqa: E402
 from compress.runner.sampling import sample  # noqa: E402
 from search.hand_made import hand_made  # noqa: E402
-from search.latency.block_files import PRECISIONS, network_files  # noqa: E402
+from search.latency.block_files import network_files  # noqa: E402
+from search.latency.precision import PRECISIONS  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 
 ROUNDS, VISITS = 16, 3

@@ -70,6 +70,15 @@ def test_a_limit_that_was_broken_before_only_must_not_get_worse() -> None:
     assert verdict(findings(390, 1.0, 110_000), budget=too_large).startswith("rejected: breaks the limit size_bytes")
 
 
+def test_a_latency_limit_that_only_int8_will_keep_is_worse_only_by_the_whole_interval() -> None:
+    before, tight = findings(380, 1.0), Budget(1.0, {"latency_ms": 0.4})
+    as_fast = replace(before.latency, value=1.01, low=0.96, high=1.08)
+    assert verdict(replace(findings(390), latency=as_fast), before, budget=tight).startswith("accepted")
+    slower = replace(before.latency, value=1.1, low=1.05, high=1.15)
+    said = verdict(replace(findings(390), latency=slower), before, budget=tight)
+    assert said.startswith("rejected: breaks the limit latency_ms <= 0.4 with 1.15")
+
+
 def test_a_drop_beyond_the_budget_rejects_however_fast_the_file_is() -> None:
     said = verdict(findings(right=340, latency_ms=0.1))
     assert said.startswith("rejected: accuracy -10.00 points [") and "budget of -1" in said and "10.00x faster" in said

@@ -151,6 +151,7 @@ IMPOSSIBLE_VALUES = [
     ("trials: 12", "trials: -5", "13:34", "`trials` must be at least 1, got -5", ""),
     ("exports: 16", "exports: 4", "13:63", "`exports` must be at least `calibration` (8), got 4", ""),
     ("exports: 16", "seed: -1", "13:60", "`seed` must not be negative, got -1", ""),
+    ("exports: 16", "screen: int4", "13:62", "`screen` must be float or int8, got 'int4'", ""),
     ("loss: min", "loss: max", "14:20", "loss is better when it is min, got max", "write min"),
     ("loss: min", "loss: least", "14:20", "the direction of 'loss' must be min or max, got 'least'", ""),
     ("loss: min, ", "", "14:1", "one objective must be `loss` or `accuracy`", "add `loss: min`"),
@@ -192,6 +193,21 @@ def test_one_mistake_is_one_message_that_says_where(
     assert message.startswith(f"space.yaml:{at}: error: "), message
     assert words in message and hint in message, message
     assert message.endswith("\n1 error"), message
+
+
+@pytest.mark.parametrize("step", ["- prune: {ratio: 0.25}", "- quantize: {kind: int8-dynamic}"])
+def test_a_study_screened_as_int8_needs_a_step_that_makes_such_files(tmp_path: Path, step: str) -> None:
+    file = written(tmp_path, "- quantize: {images: 16}", step)
+    assert read_config(file).search.screen == "float"
+    message = refused(file, ("search.screen=int8",))
+    assert "no step of `compress.steps` makes a static int8 file" in message and "add `quantize`" in message, message
+    assert message.endswith("\n1 error")
+    assert read(tmp_path, overrides=("search.screen=int8",)).search.screen == "int8"
+
+
+def test_a_study_screened_as_int8_needs_an_engine_that_reads_onnx(tmp_path: Path) -> None:
+    message = refused(written(tmp_path, "{kind: onnxruntime}", "{kind: torch}"), ("search.screen=int8",))
+    assert "screened as int8 ONNX files, and here runs none in torch" in message, message
 
 
 @pytest.mark.parametrize("section", ["study", "task", "space", "objectives"])

@@ -12,12 +12,12 @@ import pytest
 from compress.devices import fingerprint_of
 from search.config.study import read_config
 from search.errors import Interrupted
-from search.latency.block_files import PRECISIONS
 from search.latency.block_table import BlockTable, fit_blocks
 from search.latency.calibrate_device import DRAWN, Place, calibrate_device, missing_blocks, missing_networks
 from search.latency.known_blocks import known_blocks, known_networks
 from search.latency.known_devices import device_tables
 from search.latency.measuring import measure_architecture
+from search.latency.precision import PRECISIONS
 from search.latency.transfer import FEW, choose
 from search.state.ledger import Ledger
 from search.study import open_study
@@ -96,6 +96,17 @@ def test_a_study_on_a_calibrated_device_measures_fewer_trials_first(place: Place
     unseen = sample(place.space, random.Random(8))
     told = study.latency(unseen, NAME)
     assert told is not None and told[3] == "predicted"
+    assert told[0] == pytest.approx(measure_architecture(unseen, NAME, study).value, rel=0.1)
+
+
+def test_a_study_that_screens_int8_is_foreseen_by_int8_blocks(place: Place) -> None:
+    study = open_study(read_config(TINY, ("study=int8", "search.screen=int8")), place.ledger, Watch(quiet=True))
+    measure_architecture(sample(place.space, random.Random(7)), NAME, study)
+    study.refit(NAME)
+    assert study.known_before(NAME).blocks == known_blocks(place.ledger, place.device, "int8")
+    unseen = sample(place.space, random.Random(8))
+    told = study.latency(unseen, NAME)
+    assert study.foresight[NAME].by_blocks is not None and told is not None
     assert told[0] == pytest.approx(measure_architecture(unseen, NAME, study).value, rel=0.1)
 
 
