@@ -71,11 +71,14 @@ def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[
 
 
 def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
-    if any(e.split == "test" for record in records for e in record.evaluations):
+    """Those that a killed run has read it for are left alone, the others still get their numbers."""
+    unread = [record for record in records if not any(e.split == "test" for e in record.evaluations)]
+    if not unread:
         return
     test = study.data.read_test()
-    study.event("test_read", f"read the {len(test.y)} test examples once, for {len(records)} networks")
-    for record in records:
+    if not study.ledger.event_data(study.id, "test_read"):
+        study.event("test_read", f"read the {len(test.y)} test examples once, for {len(records)} networks")
+    for record in unread:
         assert record.model is not None
         file, name = file_that_ran(record)
         made_by = STEPS.get(record.step) if record.step in STEPS.names() else None

@@ -86,6 +86,12 @@ class Interrupted(LatheError):
     exit_code = 130
 
 
+class Terminated(Interrupted):
+    """SIGTERM, as of a job scheduler; the study is paused at a safe point."""
+
+    exit_code = 143
+
+
 def no_study(name: str, known: Sequence[str], shown: str) -> NotFound:
     """The error for a name that no study has, with the nearest one; `shown` is the database for the message."""
     close = nearest(name, list(known))

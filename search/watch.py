@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from search.errors import Interrupted
+from search.errors import Interrupted, Terminated
 
 PLAIN_EVERY_S, ROW_EVERY_S = 30.0, 1.0
 FIRST_GUESS = 0.04  # share of a stage before which the time left is a wild guess
@@ -40,12 +40,12 @@ def duration(seconds: float) -> str:
 class Watch:
     """Shows one stage at a time, and says when to stop. note(stage, done, total) is called at most once a second.
 
-    done: of the stage's total.
+    done: of the stage's total. What is said goes to stderr as it was at first: exporters silence it.
     """
 
     def __init__(self, note: Callable[[str, float, float], None] | None = None, quiet: bool = False) -> None:
-        self.note, self._quiet = note, quiet
-        self._stop = False
+        self.note, self._quiet, self._stream = note, quiet, sys.stderr
+        self._stop = 0  # the signal that asked for it
         self._bar: Any = None
         self._task: Any = None
         self._stage, self.done, self._total = "", 0.0, 1.0
@@ -63,13 +63,13 @@ class Watch:
             self.advance(total, "done")
         if self.note:
             self.note(name, total, total)
-        if not self._quiet and not sys.stderr.isatty():
+        if not self._quiet and not self._stream.isatty():
             took = duration(time.monotonic() - self._began)
-            print(f"{TITLES.get(name, name)}: done in {took}", file=sys.stderr, flush=True)
+            print(f"{TITLES.get(name, name)}: done in {took}", file=self._stream, flush=True)
 
     @contextmanager
     def _shown(self, title: str, total: float) -> Iterator[None]:
-        if self._quiet or not sys.stderr.isatty():
+        if self._quiet or not self._stream.isatty():
             yield
             return
         from rich.console import Console
@@ -79,7 +79,7 @@ class Watch:
             TextColumn("{task.description:<16}"), BarColumn(24), TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[text]}"),
         )  # fmt: skip
-        with Progress(*columns, console=Console(stderr=True)) as self._bar:
+        with Progress(*columns, console=Console(file=self._stream)) as self._bar:
             self._task = self._bar.add_task(title, total=total, text="")
             yield
         self._bar = None
@@ -90,14 +90,14 @@ class Watch:
         now = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, completed=done, text=text)
-        elif not self._quiet and not sys.stderr.isatty() and now - self._last_line > PLAIN_EVERY_S:
+        elif not self._quiet and not self._stream.isatty() and now - self._last_line > PLAIN_EVERY_S:
             self._last_line = now
             share = max(done / self._total, 1e-6)
             left_s = (now - self._began) * (1 - share) / share
             left = f"{duration(left_s)} left" if share > FIRST_GUESS else "just begun"
             print(
                 f"{TITLES.get(self._stage, self._stage)}: {share:.0%}, {left}  {text}",
-                file=sys.stderr,
+                file=self._stream,
                 flush=True,
             )
         if self.note and now - self._last_row > ROW_EVERY_S:
@@ -117,12 +117,13 @@ class Watch:
         if self._bar is not None:
             self._bar.console.print(line, highlight=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(line, file=self._stream, flush=True)
 
     def check(self) -> None:
         """Raises Interrupted at a safe point if someone asked to stop."""
         if self._stop:
-            raise Interrupted("paused at a safe point; nothing finished is lost.")
+            kind = Terminated if self._stop == signal.SIGTERM else Interrupted
+            raise kind("paused at a safe point; nothing finished is lost.")
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -131,7 +132,7 @@ class Watch:
         def ask_to_stop(number: int, frame: FrameType | None) -> None:
             if self._stop:
                 raise KeyboardInterrupt
-            self._stop = True
+            self._stop = number
             self.say("Pausing at the next safe point. Press Ctrl-C again to stop at once.")
 
         before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}

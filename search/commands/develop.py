@@ -1,6 +1,7 @@
 """Commands that run a study: launch, resume, validate."""
 
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,7 +135,7 @@ def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     began = time.monotonic()
     watch = Watch(quiet=quiet)
     watch.say(headline(config, db))
-    suffix = "" if db == DEFAULT_DB else f" --db {db}"
+    suffix = "" if db == DEFAULT_DB else f" --db {shlex.quote(db)}"
     try:
         with Ledger.open(db) as ledger:
             if _is_done(ledger, config):
@@ -142,10 +143,11 @@ def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
             else:
                 _work(config, ledger, watch)
     except (Interrupted, KeyboardInterrupt) as stop:
+        kind = type(stop) if isinstance(stop, Interrupted) else Interrupted
         if not _is_recorded(config.study, db):
-            raise Interrupted("stopped before the study began; the same command begins again.") from stop
+            raise kind("stopped before the study began; the same command begins again.") from stop
         message = f"study {config.study!r} is paused; nothing finished is lost. Go on with:"
-        raise Interrupted(f"{message}  search resume {config.study}{suffix}") from stop
+        raise kind(f"{message}  search resume {config.study}{suffix}") from stop
     if as_json or not quiet:
         from search.report.telling import study_text, study_tree
         from search.state.database import connect

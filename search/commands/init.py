@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ def init(
 ) -> None:
     """Write a space file for your own data, images or series: in folders, Parquet or .npz. Then launch it."""
     with explained():
+        from search.config.devices import NAME, NAME_RULE
         from search.config.draft import draft
         from search.config.found import find
         from search.config.saved import write_whole
@@ -39,6 +41,8 @@ def init(
 
         found = find(data.expanduser())
         name = name or _named(data)
+        if not re.fullmatch(NAME, name):
+            raise UsageError(f"--name {NAME_RULE}, got {name!r}.")
         out = out or Path(f"{name}.yaml")
         if out.exists() and not force:
             raise UsageError(f"{out} is there already. Name another one with `--out`, or write over it with `--force`.")
@@ -53,9 +57,9 @@ def init(
         space = SearchSpace(found.shape, found.classes, config.stem_width, config.stem_stride, config.stages)
         shape = " x ".join(map(str, found.shape))
         print(f"{out}   {found.examples:,} examples, {found.classes} classes, {shape}   {size(space):.1e} networks")
+        call = f"search launch {shlex.quote(str(out))}"
         print(
-            f"\nsearch launch {out} --dry-run   what it will do, and how long that takes\n"
-            f"search launch {out}             do it",
+            f"\n{call} --dry-run   what it will do, and how long that takes\n{call}             do it",
             file=sys.stderr,
         )
 
@@ -64,7 +68,7 @@ def _named(data: Path) -> str:
     """A study's name from that of its data: of the folder above where that is only called train."""
     whole = data.expanduser().resolve()
     text = whole.parent.name if whole.stem in ("train", "images", "data") else whole.stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "my-study"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "my-study"
 
 
 def _device(name: str) -> tuple[str, str]:

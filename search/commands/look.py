@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.commands.options import DEFAULT_DB, Db, Json
-from search.errors import NotFound, no_study
+from search.errors import NotFound, UsageError, no_study
 
 if TYPE_CHECKING:
     from search.state.recorded import Recorded
@@ -108,7 +108,7 @@ def compare(
 
 def dashboard(
     db: Db = DEFAULT_DB,
-    port: Annotated[int, typer.Option(help="Port.")] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Open the dashboard on this machine (read-only, telemetry off). Ctrl-C stops it."""
@@ -117,9 +117,25 @@ def dashboard(
 
     if find_spec("streamlit") is None:
         raise NotFound("the dashboard needs Streamlit, which is not installed: pip install 'lathe[dashboard]'.")
+    _check_address(host, port)
     print(f"dashboard of {db} on http://{host}:{port}  (Ctrl-C stops it)", file=sys.stderr, flush=True)
     program = [sys.executable, "-m", "dashboard.run", "--db", db, "--port", str(port), "--host", host]
     os.execv(program[0], program)  # becomes the server: nothing is left behind when it is stopped
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises: UsageError: if nothing can listen there, before a server says so in a page of traceback."""
+    import socket
+
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind(address)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host}, port {port}: {error.strerror}. Name another with `--port` or `--host`."
+        ) from error
 
 
 def _recorded(db: str, study: str) -> "Recorded":

@@ -11,7 +11,7 @@ from search.config.saved import saved_names, saved_source
 from search.errors import NotFound, UsageError
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-NAME_RULE = "must be a name of letters, digits, '.', '_' and '-'"
+NAME_RULE = "must be a name of at most 64 letters, digits, '.', '_' and '-' that begins with a letter or digit"
 DEFAULT_DEVICES: dict[str, Any] = {"here": {"kind": "onnxruntime"}}
 SAVED = "saved"  # `pi: saved`, or `fast: {saved: pi, threads: 4}` for another name and other settings
 SAVE_ONE = "search device add NAME --kind KIND saves one"

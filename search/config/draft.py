@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from search.config.found import Found
+from search.config.yaml import parse
 
 EXAMPLES = 200_000  # the supernet sees about so many of 32 x 32 pixels, fewer larger ones: minutes on a core
 FEW = 5_000
@@ -30,7 +31,7 @@ def draft(name: str, found: Found, device: str, settings: str) -> str:
     return f"""\
 # {found.examples:,} examples of {found.classes} classes, {shape}. Written by `search init`: a start to change.
 # All keys: docs/reference.md.   search validate checks this file, search launch --dry-run says how long it takes.
-study: {name}
+study: {_quoted(name)}
 task:
 {_task(found, side)}
 space:                            # every network that may be found; choices are per position
@@ -97,5 +98,5 @@ def _quoted(value: object) -> str:
     if not isinstance(value, str):
         return str(value)
     text = value.replace("${", "$${")
-    is_plain = all(c.isalnum() or c in "/._-+" for c in text) and not text.replace(".", "").isdigit()
+    is_plain = all(c.isalnum() or c in "/._-+" for c in text) and parse(f"x: {text}", {}).tree == {"x": text}
     return text if is_plain else "'" + text.replace("'", "''") + "'"

@@ -13,7 +13,7 @@ import numpy as np
 
 from spaces.registry import nearest
 from spaces.tasks.arrays import channels_first, guess_layout
-from spaces.tasks.data import DataError
+from spaces.tasks.data import DataError, check_classes
 from spaces.tasks.folder import PARTS, image_files
 from spaces.tasks.npz import array_shapes, read_arrays
 from spaces.tasks.table import read_labels, read_table
@@ -39,6 +39,15 @@ class Found:
 
 def find(path: Path) -> Found:
     """Look at `path`: a folder of folders of images, or a file of images or series. Raises: DataError."""
+    found = _found(path)
+    deeper = _classes_below(path) if found.kind == "folder" and found.classes < 2 else None
+    if deeper:
+        raise DataError(f"all images of {path} lie in one folder. Did you mean {str(deeper)!r}?")
+    check_classes(found.examples, found.classes, str(path))
+    return found
+
+
+def _found(path: Path) -> Found:
     if path.is_dir():
         return _folder(path)
     if not path.exists():
@@ -51,7 +60,7 @@ def find(path: Path) -> Found:
         return _arrays(path)
     raise DataError(
         f"{path} is neither a folder of images nor a Parquet file (.parquet) nor one of arrays (.npz), "
-        "which is what a study reads."
+        f"which is what a study reads. numpy.savez('{path.stem}.npz', x=x, y=y) writes examples with their labels."
     )
 
 
@@ -68,6 +77,18 @@ def _folder(path: Path) -> Found:
         fields["test_path"] = str(test)
     shape, size = _pictures([file.read_bytes() for file in _spread(files)], str(source))
     return Found("folder", {**fields, **size}, len(files), len(by_class), shape)
+
+
+def _classes_below(path: Path) -> Path | None:
+    """The nearest folder inside that has two classes or more: archives like to wrap all in one folder."""
+    while True:
+        try:
+            by_class = image_files(path)
+        except DataError:
+            return None
+        if len(by_class) > 1:
+            return path
+        path = path / next(iter(by_class))
 
 
 def _table(path: Path) -> Found:

@@ -110,6 +110,17 @@ def split_indices(n: int, fractions: tuple[float, ...], seed: int) -> list[np.nd
     return [*parts, np.sort(order[start:])]
 
 
+def check_classes(examples: int, classes: int, path: str) -> None:
+    """Raises DataError for a single class, and for more than 20 of which the average one has less than two examples."""
+    if classes < 2:
+        raise DataError(f"all examples of {path} have one class: there is nothing to tell apart. Add another class.")
+    if classes > max(20, examples / 2):
+        raise DataError(
+            f"{path} has {classes:,} classes for {examples:,} examples: too few of each to learn from. "
+            "Labels are classes, no quantities; numbers of classes go from 0 without gaps."
+        )
+
+
 def make_data(
     train: Split,
     validation: Split,

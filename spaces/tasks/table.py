@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from spaces.registry import nearest
-from spaces.tasks.data import DataError, Split, split_indices
+from spaces.tasks.data import DataError, Split, check_classes, split_indices
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,9 +50,7 @@ def load_parts(files: Source, read: Read) -> tuple[Split, Split, Callable[[], Sp
     The test part is `test_path`, opened when it is asked for, or else a fraction of `path`. Raises: DataError.
     """
     x, y, classes = read(files.path, files.limit, ())
-    if len(classes) < 2:
-        only = "".join(classes)
-        raise DataError(f"all examples of {files.path} have the class {only!r}: there is nothing to tell apart.")
+    check_classes(len(y), len(classes), files.path)
     test_fraction = 0.0 if files.test_path else files.test
     validation, held_back, train = split_indices(len(y), (files.validation, test_fraction), files.seed)
     if not len(train) or not len(validation) or not (len(held_back) or files.test_path):

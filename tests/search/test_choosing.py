@@ -1,15 +1,24 @@
 """What may be shipped."""
 
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from compress.devices import fingerprint_of
 from compress.measurement import Measurement, exact
-from search.choosing import within_limits
+from search.choosing import mark_shipped, within_limits
 from search.config.study import read_config
+from search.state.ledger import Ledger
 from search.state.records import VariantRecord
 from tests.search.finished_study import TINY
+from tests.search.ledger_samples import begin, variant
+from tests.toy_task import toy_data
 
 DEVICES = "devices={formula: {kind: simulated}, slow: {kind: simulated, macs_per_us: 100}}"
 
@@ -34,3 +43,48 @@ def test_a_limit_is_held_to_the_upper_end_of_the_latency_on_the_device_it_names(
     measurements = (*latencies, exact("params", 100, ""))
     record = VariantRecord("a" * 64, "winner", "train", {}, "float32", "start", measurements=measurements)
     assert within_limits(SimpleNamespace(config=config), record) is holds  # type: ignore[arg-type]
+
+
+def test_a_run_killed_while_the_test_part_was_read_reads_what_is_left(ledger: Ledger, tmp_path: Path) -> None:
+    """Every network gets its numbers, those that have them keep them, and the log says once that it was read."""
+    study = begin(ledger)
+    file = ledger.add_artifact(study.id, classifier(tmp_path / "x.onnx").read_bytes(), "model")
+    for number in range(3):
+        ledger.record_variant(study.id, variant(number, model=file))
+
+    def event(kind: str, message: str) -> None:
+        ledger.event(study.id, "info", kind, message)
+
+    def ship(record: Callable[..., None]) -> None:
+        writing = SimpleNamespace(
+            store=ledger.store,
+            event_data=ledger.event_data,
+            mark_shipped=ledger.mark_shipped,
+            record_evaluations=record,
+        )
+        place: Any = SimpleNamespace(id=study.id, data=toy_data(), ledger=writing, event=event)
+        shipped, *beside = ledger.variants(study.id)
+        mark_shipped(place, shipped, beside)
+
+    def killed(study_id: int, of: VariantRecord, evaluations: Any) -> None:
+        if of.id != ledger.variants(study.id)[0].id:
+            raise KeyboardInterrupt
+        ledger.record_evaluations(study_id, of, evaluations)
+
+    with pytest.raises(KeyboardInterrupt):
+        ship(killed)
+    assert [len(v.evaluations) for v in ledger.variants(study.id)] == [2, 0, 0]
+    ship(ledger.record_evaluations)
+    assert [len(v.evaluations) for v in ledger.variants(study.id)] == [2, 2, 2]
+    assert len(ledger.event_data(study.id, "test_read")) == 1
+
+
+def classifier(path: Path) -> Path:
+    """A file that gives every 8 x 8 image four logits."""
+    weight = numpy_helper.from_array(np.ones((64, 4), np.float32), "w")
+    nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["y"])]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 8, 8])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])
+    graph = helper.make_graph(nodes, "g", [given], [made], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,16 @@ def test_the_doctor_says_what_to_do_about_a_broken_database(search: Call, tmp_pa
     said = search("doctor", "--db", db)
     assert said.code == 1
     assert "not a database" in said.out and "point --db or LATHE_DB" in said.out
+
+
+def test_an_address_where_no_dashboard_can_listen_is_said_before_it_starts(search: Call, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        is_one_message(search("dashboard", "--db", tmp_path / "x.db", "--port", port), 2, port, "in use", "--port")
+    is_one_message(search("dashboard", "--db", tmp_path / "x.db", "--host", "no.such.host.invalid"), 2, "--host")
+    assert search("dashboard", "--port", "99999").code == 2
 
 
 def test_the_dashboard_without_streamlit_names_the_extra(

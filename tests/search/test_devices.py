@@ -106,7 +106,7 @@ ADD = ("device", "add")
         ((*ADD, "p", "--kind", "ssh", "--set", "hots=a"), 2, "did you mean 'host'?"),
         ((*ADD, "p", "--kind", "ssh", "--set", "host=a", "--set", "port=x"), 2, "`port` must be a whole number"),
         ((*ADD, "p", "--kind", "ssh", "--set", "host"), 2, "got 'host'. Write host=VALUE."),
-        ((*ADD, "a b", "--kind", "simulated"), 2, "must be a name of letters"),
+        ((*ADD, "a b", "--kind", "simulated"), 2, "must be a name of at most 64 letters"),
         ((*ADD, "ssh", "--kind", "simulated"), 2, "is a kind of device"),
         ((*ADD, "pi", "--kind", "simulated"), 4, "is saved already. Add --replace"),
         (("device", "show", "pj"), 4, "did you mean 'pi'?"),

@@ -142,3 +142,40 @@ def test_arrays_of_series_are_told_from_images(search: Call, tmp_path: Path) -> 
     np.savez(tmp_path / "none.npz", weights=np.zeros((4, 4)))
     said = search("init", tmp_path / "none.npz", "--out", tmp_path / "none.yaml")
     assert said.code == 3 and "no array of examples with one of as many labels" in said.err
+
+
+def test_a_name_that_a_study_cannot_have_is_refused_before_a_file_is_written(search: Call, tmp_path: Path) -> None:
+    out = tmp_path / "a.yaml"
+    said = search("init", photos(tmp_path / "pets", ((32, 32),)), "--out", out, "--name", "ünï code/../x")
+    assert said.code == 2 and "got 'ünï code/../x'" in said.err and not out.exists()
+
+
+@pytest.mark.parametrize("name", ["null", "true", "2024", "0x10", "1e5", "it's ${HOME}"])
+def test_data_whose_name_yaml_would_read_otherwise_is_still_text(search: Call, tmp_path: Path, name: str) -> None:
+    photos(tmp_path / name, ((32, 32),))
+    said = search("init", tmp_path / name, "--out", tmp_path / "a.yaml")
+    assert said.code == 0, said.err
+    config = read_config(tmp_path / "a.yaml")
+    assert config.study == ("it-s-HOME" if "$" in name else name)
+    assert check_space(config).startswith("study")
+
+
+def test_a_folder_that_only_wraps_the_classes_is_told_from_them(tmp_path: Path) -> None:
+    photos(tmp_path / "download" / "photos" / "pets", ((32, 32),))
+    with pytest.raises(DataError, match=r"lie in one folder. Did you mean '.*download/photos/pets'\?"):
+        find(tmp_path / "download")
+    photos(tmp_path / "cats", ((32, 32),), classes=1)
+    with pytest.raises(DataError, match="one class: there is nothing to tell apart"):
+        find(tmp_path / "cats")
+
+
+def test_quantities_in_place_of_classes_are_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=pictures(40, 8, 8), y=np.arange(40))
+    with pytest.raises(DataError, match="40 classes for 40 examples: too few of each"):
+        find(tmp_path / "a.npz")
+
+
+def test_the_next_call_can_be_pasted_whatever_the_file_is_called(search: Call, tmp_path: Path) -> None:
+    out = tmp_path / "my pets.yaml"
+    said = search("init", photos(tmp_path / "pets", ((32, 32),)), "--out", out)
+    assert f"search launch '{out}' --dry-run" in said.err

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from compress.export.quiet import quiet
 from search import watch as module
 from search.errors import Interrupted
 from search.watch import Watch, duration
@@ -48,6 +49,14 @@ def test_the_time_left_is_what_the_rest_takes_at_the_pace_so_far(
     assert capsys.readouterr().err.splitlines()[0] == "Supernet: 25%, 2 min left  loss 1.2"
 
 
+def test_what_is_said_while_an_exporter_is_silenced_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C during an export must be answered: it takes seconds until the next safe point."""
+    watch = Watch()
+    with watch.interruptible(), quiet():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert capsys.readouterr().err == "Pausing at the next safe point. Press Ctrl-C again to stop at once.\n"
+
+
 def test_quiet_says_nothing_but_still_notes_rows(capsys: pytest.CaptureFixture[str]) -> None:
     noted: list[tuple[str, float, float]] = []
     watch = Watch(lambda stage, done, total: noted.append((stage, done, total)), quiet=True)
@@ -64,8 +73,9 @@ def test_a_signal_stops_at_the_next_safe_point(number: signal.Signals, capsys: p
     with watch.interruptible():
         watch.check()
         os.kill(os.getpid(), number)
-        with pytest.raises(Interrupted):
+        with pytest.raises(Interrupted) as raised:
             watch.check()
+    assert raised.value.exit_code == 128 + number
     assert signal.getsignal(number) is before
     assert "Pausing at the next safe point" in capsys.readouterr().err
 

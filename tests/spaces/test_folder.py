@@ -111,4 +111,4 @@ def test_parts_that_were_taken_for_classes_are_answered_with_the_paths_to_write(
 
 
 def test_one_class_alone_is_refused(tmp_path: Path) -> None:
-    assert "have the class 'cat': there is nothing to tell apart" in rejected(photos(tmp_path / "pets", cat=20))
+    assert "have one class: there is nothing to tell apart" in rejected(photos(tmp_path / "pets", cat=20))

@@ -124,11 +124,17 @@ WRONG_TYPES = [
     ("- prune: {ratio: 0.5}", "- 4", "21:7", "a step is one name with its fields, got 4", "for example {prune"),
     ("- prune: {ratio: 0.5}", "- {prune: {}, quantize: {}}", "21:7", "a step is one name", "for example {prune"),
     ("[onnx]", "3", "23:9", "`export` must be text, got 3", ""),
-    ("study: good", "study: [a]", "1:8", "`study` must be a name of letters, digits, '.', '_' and '-', got a list", ""),
+    (
+        "study: good",
+        "study: [a]",
+        "1:8",
+        "that begins with a letter or digit, got a list",
+        "",
+    ),
 ]
 IMPOSSIBLE_VALUES = [
     ("{epochs: 3, batch: 128}", "{rule: attentive, aim: good}", "12:34", "`aim` must be 'worst' or 'best'", ""),
-    ("study: good", "study: a/b", "1:8", "`study` must be a name of letters", ""),
+    ("study: good", "study: a/b", "1:8", "`study` must be a name of at most 64 letters", ""),
     ("seed: 0}", "seed: -1}", "2:28", "`seed` must not be negative, got -1", ""),
     ("seed: 0}", "validation: 1.5}", "2:34", "leave something to train on, got 1.5 and 0.2. Write 0.2 and 0.2", ""),
     ("depth: [1, 2]", "depth: [0, 2]", "6:15", "`depth` must be positive, got 0", ""),
