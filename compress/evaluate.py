@@ -10,6 +10,8 @@ from torch import nn
 
 from spaces.tasks import Data, Split
 
+POSITIONS = 32_768  # pixels, or time steps, that are evaluated at once
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -65,9 +67,14 @@ def quality_of(logits: np.ndarray, labels: np.ndarray) -> Quality:
     return Quality(losses, logits.argmax(1) == labels)
 
 
-def evaluate(network: nn.Module, data: Data, split: Split, batch: int = 512) -> Quality:
-    """Quality of a torch network in eval mode; recalibrate it first if its weights came from a supernet."""
+def evaluate(network: nn.Module, data: Data, split: Split) -> Quality:
+    """Quality of a torch network in eval mode; recalibrate it first if its weights came from a supernet.
+
+    So many examples at once that what lies between layers stays in the caches: on CIFAR-10 networks 32 take 0.3 to 0.5
+    times as long as 512.
+    """
     network.eval()
+    batch = min(512, max(16, POSITIONS // math.prod(split.x.shape[2:])))
     with torch.no_grad():
         parts = [network(data.normalise(split.x[i : i + batch])) for i in range(0, len(split.y), batch)]
     return quality_of(torch.cat(parts).float().numpy(), split.y.numpy())

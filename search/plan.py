@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
@@ -10,13 +12,24 @@ from search.limits import exact_values, excess, feasible_sample
 from search.report.words import screened
 from search.stitching.config import StitchConfig
 from search.watch import duration
+from spaces.architecture import Architecture
 from spaces.counts import count
 from spaces.network import build
-from spaces.space import sample, size
+from spaces.space import largest, sample, size
 from spaces.tasks import Data, Table
 
 SAMPLES = 200
 STEP_S = 1.0  # exporting, evaluating and measuring one network, with the first export that loads the exporter shared
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds: an epoch of the supernet, the screening of one trial, an epoch of a random network and of a largest."""
+
+    supernet_epoch_s: float
+    trial_s: float
+    network_epoch_s: float
+    teacher_epoch_s: float
 
 
 def headline(config: StudyConfig | RecipeConfig | StitchConfig, db: str) -> str:
@@ -77,13 +90,11 @@ def print_plan(config: StudyConfig) -> None:
     if isinstance(config.task, Table):
         print(f"1 search    {_trials(config)}, as many random ones: looked up")
         return
-    supernet_s, trial_s, epoch_s = estimate_seconds(config)
-    minutes = config.supernet.minutes
+    costs, minutes = estimate_seconds(config), config.supernet.minutes
+    supernet_s = config.supernet.epochs * costs.supernet_epoch_s
     supernet_s = min(supernet_s, 60 * minutes) if minutes else supernet_s
-    chains, raced = config.compress.keep + 2, rungs(config)
-    epochs = sum(getattr(step, "epochs", 0) for _, step in config.steps)
-    search_s = 2 * config.search.trials * trial_s + config.search.exports * 0.5
-    winners_s = chains * (epochs * epoch_s + STEP_S * (1 + len(config.steps))) + config.supernet.epochs * epoch_s
+    search_s = 2 * config.search.trials * costs.trial_s + config.search.exports * 0.5
+    winners_s, raced = _winners_s(config, costs), rungs(config)
     bound = f" or {minutes:g} minutes" if minutes else ""
     recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
     winners = f"{config.compress.keep} networks"
@@ -99,8 +110,19 @@ def print_plan(config: StudyConfig) -> None:
     )
 
 
-def estimate_seconds(config: StudyConfig) -> tuple[float, float, float]:
-    """(supernet training, screening one trial, one epoch of one network) on this machine as it is now."""
+def _winners_s(config: StudyConfig, costs: Costs) -> float:
+    """The teacher, the hand-made network alone, then every chain, whose trained steps ask the teacher too: a third of
+    what training it takes."""
+    epochs = sum(getattr(step, "epochs", 0) for _, step in config.steps)
+    chain_s = epochs * (costs.network_epoch_s + costs.teacher_epoch_s / 3) + STEP_S * (1 + len(config.steps))
+    alone_s = config.supernet.epochs * costs.network_epoch_s
+    return config.compress.teacher_epochs * costs.teacher_epoch_s + alone_s + (config.compress.keep + 2) * chain_s
+
+
+def estimate_seconds(config: StudyConfig) -> Costs:
+    """From a few steps on this machine as it is now, of random networks and a largest one: a minute on CIFAR-10."""
+    from torch.nn.functional import cross_entropy
+
     from compress.evaluate import evaluate
     from compress.recalibrate import IMAGES, recalibrate
     from compress.train import batches
@@ -108,18 +130,34 @@ def estimate_seconds(config: StudyConfig) -> tuple[float, float, float]:
     from search.supernet.training import train_step
 
     data = config.task.load()
-    space = config.space(data)
+    space, rng = config.space(data), random.Random(0)
     supernet = build_supernet(space, config.search.seed).train()
-    steps = max(1, len(data.train.y) // config.supernet.batch)
     batch = next(batches(data, config.supernet.batch, 0, 0))
-    times = []
-    for step in range(3):
+    steps = max(1, len(data.train.y) // len(batch.y))
+
+    def epoch_s(arch: Architecture) -> float:
+        network = supernet.extract(arch).train()
+        return steps * _seconds(lambda _: cross_entropy(network(batch.x), batch.y).backward())
+
+    def screen(arch: Architecture) -> None:
+        network = supernet.extract(arch)
+        recalibrate(network, data.normalise(data.train.x[:IMAGES]))
+        evaluate(network, data, data.validation.first(config.search.images))
+
+    shared_s = _seconds(lambda i: train_step(supernet, batch, config.supernet, config.search.seed, i, done=1.0))
+    return Costs(
+        supernet_epoch_s=steps * shared_s,  # at the end of training, where a step is as costly as it gets
+        trial_s=_seconds(lambda i: screen(sample(space, random.Random(i)))),
+        network_epoch_s=epoch_s(sample(space, rng)),
+        teacher_epoch_s=epoch_s(largest(space, rng)),
+    )
+
+
+def _seconds(work: Callable[[int], object]) -> float:
+    """Of the middle one of three runs; each is told its number."""
+    took = []
+    for number in range(3):
         began = time.monotonic()
-        train_step(supernet, batch, config.supernet, config.search.seed, step, done=1.0)  # as costly as it gets
-        times.append(time.monotonic() - began)
-    began = time.monotonic()
-    network = supernet.extract(sample(space, random.Random(0)))
-    recalibrate(network, data.normalise(data.train.x[:IMAGES]))
-    evaluate(network, data, data.validation)
-    step_s = sorted(times)[1]
-    return config.supernet.epochs * steps * step_s, time.monotonic() - began, steps * step_s / 3
+        work(number)
+        took.append(time.monotonic() - began)
+    return sorted(took)[1]

@@ -55,10 +55,11 @@ def screen(proposal: Proposal, worth: Worth, study: Study, origin: str = "search
 
 
 def by_shared_weights(supernet: Supernet, study: Study) -> Worth:
-    """What a network does on the validation part with the supernet's weights, recalibrated."""
+    """What a network does on the validation part, or the first of it, with the supernet's weights, recalibrated."""
+    split = study.data.validation.first(study.config.search.images)
 
     def worth(arch: Architecture) -> tuple[Evaluation, ...]:
-        quality = evaluate(extract_calibrated(supernet, arch, study), study.data, study.data.validation)
+        quality = evaluate(extract_calibrated(supernet, arch, study), study.data, split)
         return evaluations(quality, "validation", "supernet")
 
     return worth

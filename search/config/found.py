@@ -105,9 +105,9 @@ def _table(path: Path) -> Found:
         raise DataError(
             f"{path} has neither a column of encoded images nor one with lists of numbers among {', '.join(content)}."
         )
-    labels = read_table(str(path), (label,), 0)
+    labels = read_table(str(path), (label,))
     y, classes = read_labels(labels, label, str(path))
-    rows = read_table(str(path), (image or series,), LOOKED_AT).column(0).to_pylist()
+    rows = read_table(str(path), (image or series,)).column(0).slice(0, LOOKED_AT).to_pylist()
     named = {} if label == "label" else {"label": label}
     if image:
         shape, size = _pictures([row["bytes"] if isinstance(row, dict) else row for row in rows], str(path))
@@ -163,7 +163,7 @@ def _columns(path: Path) -> dict[str, pa.DataType]:
     try:
         schema = pyarrow.parquet.read_schema(path)
     except (OSError, pyarrow.ArrowException):
-        read_table(str(path), (), 1)  # which says what is wrong
+        read_table(str(path), ())  # which says what is wrong
         raise
     return dict(zip(schema.names, schema.types, strict=True))
 

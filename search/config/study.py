@@ -38,14 +38,16 @@ NEEDED = {
 @dataclass(frozen=True)
 class Search:
     """How to look. trials: architectures to screen. calibration: how many of them, spread over the space, are measured
-    to teach the latency predictor. exports: at most so many files are exported and measured while searching.
-    screen: the precision in which trials are measured, predicted and limited: `float`, or `int8` for who ships that."""
+    to teach the latency predictor. exports: at most so many files are exported and measured while searching. images: so
+    many validation examples judge each trial, 0: all; whoever is trained on is judged by all. screen: the precision in
+    which trials are measured, predicted and limited: `float`, or `int8` for who ships that."""
 
     sampler: str = "surrogate"
     trials: int = 100
     seed: int = 0
     calibration: int = 20
     exports: int = 40
+    images: int = 0
     screen: str = FLOAT
 
     def __post_init__(self) -> None:
@@ -57,6 +59,8 @@ class Search:
             raise ValueError(f"`calibration` must be at least 4, got {self.calibration}.")
         if self.exports < self.calibration:
             raise ValueError(f"`exports` must be at least `calibration` ({self.calibration}), got {self.exports}.")
+        if self.images < 0:
+            raise ValueError(f"`images` must not be negative, got {self.images}. 0 means all of the validation part.")
         if self.screen not in PRECISIONS:
             raise ValueError(f"`screen` must be {' or '.join(PRECISIONS)}, got {self.screen!r}.")
 

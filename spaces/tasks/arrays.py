@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from spaces.registry import nearest
-from spaces.tasks.data import TASKS, Data, DataError, make_data
+from spaces.tasks.data import TASKS, Data, DataError, drawn, make_data
 from spaces.tasks.npz import read_arrays
 from spaces.tasks.table import Source, labels_of, load_parts
 
@@ -77,10 +77,10 @@ class Arrays:
         """The examples to train on, or where classes are known those of the test part."""
         names = (self.test_x, self.test_y) if known else (self.x, self.y)
         x, y = read_arrays(path, names)
-        end = limit or len(x)
-        examples = channels_first(x[:end], self.layout or guess_layout(x, names[0]), names[0], path)
-        labels, classes = _labels(y[:end], names[1], path, known)
-        return torch.from_numpy(examples), labels, classes
+        labels, classes = _labels(y, names[1], path, known)
+        rows = drawn(len(x), limit)
+        examples = channels_first(x[rows], self.layout or guess_layout(x, names[0]), names[0], path)
+        return torch.from_numpy(examples), labels[rows], classes
 
 
 def guess_layout(x: np.ndarray, name: str) -> str:

@@ -39,6 +39,10 @@ class Split(NamedTuple):
     x: Tensor
     y: Tensor
 
+    def first(self, n: int) -> "Split":
+        """The first n examples, which are any n (`split_indices`); 0: all of them."""
+        return Split(self.x[:n], self.y[:n]) if n else self
+
 
 @dataclass(frozen=True)
 class Data:
@@ -100,14 +104,23 @@ TASKS: Registry[type[Task]] = Registry("task", "lathe.tasks")
 
 
 def split_indices(n: int, fractions: tuple[float, ...], seed: int) -> list[np.ndarray]:
-    """Disjoint index arrays: one of round(fraction * n) for each fraction, then the rest. Same seed, same split."""
+    """Disjoint index arrays: one of round(fraction * n) for each fraction, then the rest. Same seed, same split.
+
+    As they are drawn, not in order: files are often sorted by class, and what asks the first few hundred examples of a
+    part (BatchNorm statistics, importances, a trial) means any few hundred.
+    """
     order = np.random.default_rng(seed).permutation(n)
     parts, start = [], 0
     for fraction in fractions:
         stop = start + round(fraction * n)
-        parts.append(np.sort(order[start:stop]))
+        parts.append(order[start:stop])
         start = stop
-    return [*parts, np.sort(order[start:])]
+    return [*parts, order[start:]]
+
+
+def drawn(n: int, limit: int) -> np.ndarray:
+    """The indices of `limit` of n examples, any of them but always the same, ascending; 0: of all."""
+    return np.sort(np.random.default_rng(0).permutation(n)[: limit or n])
 
 
 def check_classes(examples: int, classes: int, path: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from spaces.tasks.data import TASKS, Data, DataError, make_data
+from spaces.tasks.data import TASKS, Data, DataError, drawn, make_data
 from spaces.tasks.pixels import decode, stacked
 from spaces.tasks.table import Source, load_parts, read_labels, read_table
 
@@ -20,8 +20,9 @@ from spaces.tasks.table import Source, load_parts, read_labels, read_table
 class Parquet:
     """path: the file to train on. test_path: the file of the test part; without it a fraction `test` of `path` is kept.
 
-    validation: fraction of `path` for choosing networks. limit: read only so many rows (0: all). size: resize to
-    size x size pixels (0: all images must have one shape). channels: 3 or 1 (grey). crop_pixels, flip: augmentation.
+    validation: fraction of `path` for choosing networks. limit: use only so many rows, any of them but always the same
+    (0: all). size: resize to size x size pixels (0: all images must have one shape). channels: 3 or 1 (grey).
+    crop_pixels, flip: augmentation.
     """
 
     path: str
@@ -52,11 +53,12 @@ class Parquet:
     def _read(
         self, path: str, limit: int, known: tuple[str, ...]
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:
-        table = read_table(path, (self.image, self.label), limit)
+        table = read_table(path, (self.image, self.label))
         labels, names = read_labels(table, self.label, path, known)
-        rows = table.column(self.image).to_pylist()
-        images = [self._decode(row, f"row {i} of {path}") for i, row in enumerate(rows)]
-        return stacked(images, path), labels, names
+        rows = drawn(table.num_rows, limit)
+        column = table.column(self.image)
+        images = [self._decode(column[row].as_py(), f"row {row} of {path}") for row in rows.tolist()]
+        return stacked(images, path), labels[rows], names
 
     def _decode(self, row: dict[str, Any] | bytes, what: str) -> np.ndarray:
         encoded = row["bytes"] if isinstance(row, dict) else row

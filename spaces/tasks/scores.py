@@ -75,7 +75,7 @@ class Table:
     def _read(self) -> pyarrow.Table:
         columns = list(dict.fromkeys([*self.columns.values(), self.accuracy]))
         if not self.path.endswith(".csv"):
-            return read_table(self.path, columns, 0)
+            return read_table(self.path, columns)
         import pyarrow.csv
 
         if not Path(self.path).is_file():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from spaces.tasks.data import TASKS, Data, DataError, make_data
+from spaces.tasks.data import TASKS, Data, DataError, drawn, make_data
 from spaces.tasks.table import Source, load_parts, read_labels, read_table
 
 if TYPE_CHECKING:
@@ -70,10 +70,11 @@ class Series:
     def _read(
         self, path: str, limit: int, known: tuple[str, ...]
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:
-        table = read_table(path, (*self.columns, self.label), limit)
+        table = read_table(path, (*self.columns, self.label))
         labels, names = read_labels(table, self.label, path, known)
         channels = [part for name in self.columns for part in _channels(table.column(name), f"{name!r} of {path}")]
-        return torch.from_numpy(_stacked(channels, self.length, path)), labels, names
+        rows = drawn(table.num_rows, limit)
+        return torch.from_numpy(_stacked(channels, self.length, path)[rows]), labels[rows], names
 
 
 @dataclass(frozen=True)

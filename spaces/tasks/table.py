@@ -71,8 +71,8 @@ def load_parts(files: Source, read: Read) -> tuple[Split, Split, Callable[[], Sp
     return Split(x[train], y[train]), Split(x[validation], y[validation]), read_test, classes, source
 
 
-def read_table(path: str, columns: Sequence[str], limit: int) -> pa.Table:
-    """Columns of the first `limit` rows (0: of all). Raises: DataError: with the nearest name to a missing one."""
+def read_table(path: str, columns: Sequence[str]) -> pa.Table:
+    """Columns of all rows. Raises: DataError: with the nearest name to a missing one."""
     import pyarrow
     import pyarrow.parquet
 
@@ -86,7 +86,6 @@ def read_table(path: str, columns: Sequence[str], limit: int) -> pa.Table:
         table = source.read(columns=list(columns))
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is not a Parquet file: {error}") from error
-    table = table.slice(0, limit) if limit else table
     if not table.num_rows:
         raise DataError(f"{path} has no rows.")
     return table

@@ -1,6 +1,7 @@
 """What every task owes: images with labels, the same for the same config, in parts that do not overlap."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy
@@ -13,18 +14,20 @@ from spaces.tasks import TASKS, Arrays, Data, Digits, Folder, Parquet, Series, T
 from spaces.tasks.data import Split
 from tests.spaces.parquet_files import pictures, png, write
 
+SORTED = [i // 10 for i in range(40)]  # labels of a file that holds one class after the other, as many do
+
 
 def parquet(folder: Path, seed: int) -> Task:
     file = folder / "train.parquet"
     if not file.exists():
-        write(file, pictures(40), [i % 4 for i in range(40)])
+        write(file, pictures(40), SORTED)
     return Parquet(str(file), seed=seed)
 
 
 def arrays(folder: Path, seed: int) -> Task:
     file = folder / "arrays.npz"
     if not file.exists():
-        numpy.savez(file, x=pictures(40), y=numpy.arange(40) % 4)
+        numpy.savez(file, x=pictures(40), y=numpy.array(SORTED))
     return Arrays(str(file), seed=seed)
 
 
@@ -39,7 +42,7 @@ def series(folder: Path, seed: int) -> Task:
     file = folder / "series.parquet"
     if not file.exists():
         x = torch.randn(40, 3, 9, generator=torch.Generator().manual_seed(0))
-        pyarrow.parquet.write_table(pa.table({"series": x.tolist(), "label": [i % 4 for i in range(40)]}), file)
+        pyarrow.parquet.write_table(pa.table({"series": x.tolist(), "label": SORTED}), file)
     return Series(str(file), seed=seed)
 
 
@@ -84,6 +87,22 @@ def test_the_same_config_gives_the_same_data_and_another_seed_another_split(kind
     assert one.digest == same.digest != other.digest
     assert all(torch.equal(a.x, b.x) and torch.equal(a.y, b.y) for a, b in zip(parts(one), parts(same), strict=True))
     assert images(one.validation) != images(other.validation)
+
+
+@EVERY
+def test_the_first_examples_of_a_part_are_of_many_classes_though_the_file_is_sorted(kind: str, tmp_path: Path) -> None:
+    data = MAKE[kind](tmp_path, 0).load()
+    assert len(data.train.first(8).y.unique()) > 2
+    assert len(data.train.first(0).y) == len(data.train.y)
+
+
+@EVERY
+def test_a_limit_takes_examples_of_many_classes_though_the_file_is_sorted(kind: str, tmp_path: Path) -> None:
+    task = MAKE[kind](tmp_path, 0)
+    if "limit" not in {field.name for field in fields(task)}:  # type: ignore[arg-type]
+        pytest.skip("it has no limit")
+    data = replace(task, limit=20).load()  # type: ignore[type-var]
+    assert sum(len(part.y) for part in parts(data)) == 20 and len(data.train.y.unique()) > 2
 
 
 @EVERY
