@@ -47,6 +47,14 @@ def test_all_trials_were_tried_and_none_twice(finished: Finished, recorded: Reco
     assert [t.number for t in recorded.trials] == sorted(t.number for t in recorded.trials)
 
 
+def test_trials_are_judged_by_the_images_asked_for_and_what_is_trained_on_by_all(
+    finished: Finished, recorded: Recorded
+) -> None:
+    judged = {e.n for trial in recorded.trials for e in trial.evaluations}
+    trained = {e.n for v in recorded.variants for e in v.evaluations if e.split == "validation"}
+    assert judged == {64} and trained == {len(finished.config.task.load().validation.y)} != judged
+
+
 def test_calibration_trials_are_measured_and_most_others_predicted(finished: Finished, recorded: Recorded) -> None:
     search = [trial for trial in recorded.trials if trial.origin == "search"]
     calibration = finished.config.search.calibration
