@@ -1,7 +1,7 @@
 """What compression starts from: a model of the user's, or recorded variants of a study of the database."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import safetensors.torch
@@ -17,9 +17,12 @@ from search.config.recipe import RecipeConfig, is_recipe
 from search.errors import ConfigError, NotFound
 from search.report.summary import evaluation_of
 from search.state.ledger import Ledger
-from search.state.records import StudyRecord, VariantRecord, is_teacher
+from search.state.records import Role, StudyRecord, VariantRecord, is_teacher
 from search.state.weights import stored_network, weights_bytes
 from spaces.tasks import Data
+
+WINNERS: tuple[Role, ...] = ("winner",)
+BOTH: tuple[Role, ...] = ("winner", "baseline")  # the baselines are trained as well, and may be better than they seem
 
 
 @dataclass(frozen=True)
@@ -32,23 +35,19 @@ class Start:
 
 
 def starts_of(config: RecipeConfig, ledger: Ledger, data: Data) -> list[Start]:
-    """The model, or the trained networks of a study, the most accurate first.
+    """The model, or the trained networks of a study, its baselines among them, the most accurate first.
 
     Raises: ConfigError: if it does not fit the data. NotFound: if there is no such study or variant.
     """
     if not config.variant:
         return [Start(short_name(config.model), config.model, _given(config, data))]
-    study, records = _records(config.variant, ledger)
+    study, records = _records(config.variant, ledger, BOTH if config.tune or ":" in config.variant else WINNERS)
     if study.data_hash != data.digest:
         raise ConfigError(
             f"error: study {study.name!r} was made with other data: `task` must be the study's, "
             f"{study.config.get('task')}."
         )
-    code = (
-        load_given(str(study.config["model"]), study.config.get("choose") or {})
-        if is_recipe(study.config) and "model" in study.config
-        else None
-    )
+    code = _code_of(study)
     return [
         Start(f"{study.name}:{record.id}", f"{study.name}:{record.id}", _recorded(record, code, ledger))
         for record in records
@@ -58,8 +57,11 @@ def starts_of(config: RecipeConfig, ledger: Ledger, data: Data) -> list[Start]:
 def teacher_of(
     config: RecipeConfig, starts: Sequence[Start], ledger: Ledger, data: Data
 ) -> tuple[nn.Module, Description, str] | None:
-    """(network, description, whose it is): one of the user's, the study's own, or the first network as it was given.
-    None for an ONNX file, which cannot teach."""
+    """(network, description, whose it is): one of the user's, the most accurate of the study's, or the model as it was
+    given. None for an ONNX file, which cannot teach.
+
+    A study's networks may well have overtaken the one that taught them.
+    """
     given = starts[0].variant
     if config.teacher:
         return (*_users_teacher(config, data), "a network of the user's")
@@ -68,11 +70,7 @@ def teacher_of(
     if any(name == "train" for name, _ in config.steps) or (config.tune and "train" in config.tune.space.choices):
         return None  # what is trained here has nothing to teach before
     if config.variant:
-        name = config.variant.partition(":")[0]
-        for record in reversed(ledger.variants(ledger.study(name).id)):
-            if is_teacher(record) and record.weights and record.architecture:
-                arch = description_of(record.architecture.json)
-                return stored_network(ledger.store, record), arch, f"the teacher of study {name}"
+        return _best_of(config.variant.partition(":")[0], ledger)
     return given.network, given.arch, "the model as it was given"
 
 
@@ -102,11 +100,28 @@ def _users_teacher(config: RecipeConfig, data: Data) -> tuple[nn.Module, Foreign
         raise ConfigError(f"error: {error}") from error
 
 
-def _records(named: str, ledger: Ledger) -> tuple[StudyRecord, list[VariantRecord]]:
-    """The study and its variants that `STUDY` or `STUDY:ID` names."""
+def _best_of(name: str, ledger: Ledger) -> tuple[nn.Module, Description, str]:
+    """The most accurate network of a study, who taught the others among them."""
+    study, trained = _records(name, ledger, BOTH)
+    teachers = [v for v in ledger.variants(study.id) if is_teacher(v) and v.weights and v.architecture]
+    best = max([*teachers[-1:], *trained], key=_accuracy)
+    variant = _recorded(best, _code_of(study), ledger)
+    whose = f"the teacher of study {name}" if is_teacher(best) else f"{name}:{best.id}, the most accurate of its study"
+    return variant.network, variant.arch, whose
+
+
+def _code_of(study: StudyRecord) -> nn.Module | None:
+    """A user's network, where the study is about one."""
+    if not is_recipe(study.config) or "model" not in study.config:
+        return None
+    return load_given(str(study.config["model"]), study.config.get("choose") or {})
+
+
+def _records(named: str, ledger: Ledger, roles: Collection[Role]) -> tuple[StudyRecord, list[VariantRecord]]:
+    """The study and its variants that `STUDY` (of these roles) or `STUDY:ID` names."""
     name, colon, wanted = named.partition(":")
     study = ledger.study(name)
-    variants = [v for v in ledger.variants(study.id) if v.weights and v.precision == "float32" and v.role == "winner"]
+    variants = [v for v in ledger.variants(study.id) if v.weights and v.precision == "float32" and v.role in roles]
     if colon:
         found = [v for v in variants if str(v.id) == wanted]
         if not found:

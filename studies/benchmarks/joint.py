@@ -6,11 +6,14 @@ Both sides get the same digits data, the same device (measured latency), the sam
 time, and both stop in the middle of what they are doing when these are used up.
 
 joint: `search launch` of a digits space without compression (part of the seconds is for the supernet and the search;
-winners have its 4 epochs and 12 of their own, as many as a network that is trained alone), then `search tune
---variant` over its trained networks: which network, which steps, in which order, with which settings.
+winners have its 4 epochs and 12 of their own with the labels, as many as a network that is trained alone; nobody is
+trained to teach them), then `search tune --variant` with `aim: front` over its trained networks: which network, which
+steps, in which order, with which settings. Its ratios of pruning are those that the fixed side goes through.
 fixed: five networks made by hand, from the largest of the space to the smallest, each trained alone, then pruned,
 distilled and quantized in this order with the recipe of studies/digits: every network at the first ratio, then every
 network at the next, until the seconds are used up. Alternately from both ends of the sizes, so that it covers the box.
+
+What a process pays only once, such as loading the exporter, is paid before either clock starts.
 
 Counted is every exported file of either side: the volume that they dominate in accuracy, log latency and log size, in
 one box for both; on the validation images, which both sides may look at, and on the test images, which neither saw.
@@ -72,9 +75,9 @@ space:
       blocks: [{resnet: {act: [relu]}}, {mbconv: {kernel: [3, 5], expand: [1, 2, 4], act: [relu6]}}]
 supernet: {epochs: 4, batch: 32, lr: 0.1}
 search: {trials: 16, seed: SEED, calibration: 6, exports: 10}
-objectives: {loss: min, latency_ms@here: min}
+objectives: {loss: min, latency_ms@here: min, params: min}
 devices: {here: {kind: onnxruntime, threads: 1}}
-compress: {keep: 3, teacher_epochs: 4, steps: [{distill: {epochs: 12, lr: 0.05, batch: 32}}]}
+compress: {keep: 4, teacher_epochs: 0, steps: [{train: {epochs: 12, lr: 0.1, batch: 32}}]}
 """
 TUNE = """\
 study: joint-tuned
@@ -89,7 +92,9 @@ tune:
   cheap_images: 1
   steps:
     - distill: {loss: [logits, dkd], epochs: 6, lr: 0.05, batch: 32}
-    - prune: {ratio: [0.25, 0.5, 0.75], importance: [magnitude, taylor], multiple: 4, epochs: 4}
+    - distill: {loss: logits, epochs: 12, lr: 0.1, batch: 32}
+    - prune: {ratio: [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875], importance: [magnitude, taylor], multiple: 4,
+             epochs: 4}
     - quantize: {kind: [int8-static, int8-dynamic]}
 """
 RATIOS = (0.5, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875)
@@ -119,14 +124,13 @@ class Clock(Watch):
 def joint(folder: Path, seed: int, seconds: float) -> list[File]:
     """Every file of the study and of the search for recipes over its networks."""
     clock = Clock(seconds)
-    (folder / "space.yaml").write_text(filled(SPACE, seed))
-    (folder / "tune.yaml").write_text(filled(TUNE, seed))
+    space, recipe = _written(folder / "space.yaml", SPACE, seed), _written(folder / "tune.yaml", TUNE, seed)
     began = time.process_time()
     with Ledger.open(str(folder / "joint.db")) as ledger:
         try:
-            launch(read_config(folder / "space.yaml"), ledger, clock)
+            launch(read_config(space), ledger, clock)
             print(f"  launch took {time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
-            tune(read_recipe(folder / "tune.yaml", variant="joint"), ledger, clock)
+            tune(read_recipe(recipe, variant="joint"), ledger, clock)
         except Interrupted:
             pass
         return [
@@ -140,8 +144,7 @@ def joint(folder: Path, seed: int, seconds: float) -> list[File]:
 def fixed(folder: Path, seed: int, seconds: float) -> list[File]:
     """Every file of networks made by hand, each trained, then pruned, distilled and quantized, ratio by ratio."""
     clock, files, starts = Clock(seconds), list[File](), dict[str, tuple[Variant, Context]]()
-    (folder / "space.yaml").write_text(filled(SPACE, seed))
-    config = read_config(folder / "space.yaml")
+    config = read_config(_written(folder / "space.yaml", SPACE, seed))
     data = config.task.load()
     device = config.devices["here"]
     reference: Path | None = None
@@ -179,14 +182,25 @@ def fixed(folder: Path, seed: int, seconds: float) -> list[File]:
     return files
 
 
+def warm_up(folder: Path) -> None:
+    """Export, evaluate and measure a network as both sides do: the first time takes seconds longer."""
+    config = read_config(_written(folder / "space.yaml", SPACE, 0))
+    data = config.task.load()
+    network = build(scaled_by_hand(config.space(data))[0]).eval()
+    path = file_of(Variant(scaled_by_hand(config.space(data))[0], network), Context(data, network, folder, 0))
+    evaluate_file(path, data.validation)
+    config.devices["here"].measure([path], path, "here")
+
+
 def from_both_ends(sizes: Sequence[Architecture]) -> list[Architecture]:
     """The largest, the smallest, the second largest and so on. sizes: ascending."""
     order = itertools.chain.from_iterable(zip(reversed(sizes), sizes, strict=True))
     return list(dict.fromkeys(order))
 
 
-def filled(text: str, seed: int) -> str:
-    return text.replace("TASK", TASK).replace("SEED", str(seed))
+def _written(path: Path, text: str, seed: int) -> Path:
+    path.write_text(text.replace("TASK", TASK).replace("SEED", str(seed)))
+    return path
 
 
 def points(files: list[File], data: Data, reference: Path) -> dict[str, list[tuple[float, float, float]]]:
@@ -223,6 +237,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=300, help="of processor time, for each side and seed")
     given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+        warm_up(Path(folder))
     print("| seed | side | files | processor seconds | hypervolume, validation | test |\n|---|---|---|---|---|---|")
     for seed in range(given.first, given.first + given.seeds):
         with tempfile.TemporaryDirectory(prefix="lathe-") as folder:

@@ -33,7 +33,7 @@ def warp(values: np.ndarray) -> np.ndarray:
     return _standard(scores + regret)
 
 
-def expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -> np.ndarray:
+def expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float | np.ndarray) -> np.ndarray:
     """Expected improvement below `best` of a minimised Gaussian target."""
     z = (best - mean) / deviation
     return deviation * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi))
