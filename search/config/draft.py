@@ -7,6 +7,7 @@ from search.config.yaml import parse
 
 EXAMPLES = 200_000  # the supernet sees about so many of 32 x 32 pixels, fewer larger ones: minutes on a core
 FEW = 5_000
+MANY = 20_000  # then a part of the validation examples tells trials apart well enough
 ATTENTION_SIDE = 16
 WIDTHS = ((16, 24), (32, 48), (64, 96), (96, 128))
 IMAGE_BLOCKS = (
@@ -27,6 +28,7 @@ def draft(name: str, found: Found, device: str, settings: str) -> str:
     stem_stride, strides = strides_for(side)
     stages = "\n".join(_stages(strides, side / stem_stride, is_image=len(found.shape) == 3))
     quality = "accuracy: max" if found.examples >= FEW else "loss: min"  # few images give few different accuracies
+    judged_by = ", images: 2000}     # so many validation examples judge a trial" if found.examples > MANY else "}"
     shape = " x ".join(map(str, found.shape))
     return f"""\
 # {found.examples:,} examples of {found.classes} classes, {shape}. Written by `search init`: a start to change.
@@ -39,7 +41,7 @@ space:                            # every network that may be found; choices are
   stages:
 {stages}
 supernet: {{rule: sandwich, distill: true, epochs: {epochs}, batch: 64, lr: 0.1, minutes: 30}}   # at most 30 minutes
-search: {{sampler: surrogate, trials: 100, seed: 0}}
+search: {{sampler: surrogate, trials: 100, seed: 0{judged_by}
 objectives: {{{quality}, latency_ms@{device}: min}}
 # limits: {{latency_ms@{device}: 2.0, size: 400kB}}    # what the device allows: nothing above is shipped
 devices: {{{device}: {settings}}}

@@ -8,8 +8,8 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from search.config.draft import strides_for
-from search.config.found import find
+from search.config.draft import draft, strides_for
+from search.config.found import Found, find
 from search.config.saved import save_device
 from search.config.study import read_config
 from search.plan import check_space
@@ -115,6 +115,13 @@ def test_the_last_stage_sees_few_positions_whatever_the_input() -> None:
     for side in (8, 12, 28, 32, 48, 64, 96, 160, 224, 256):
         stem, strides = strides_for(side)
         assert 2 <= len(strides) <= 5 and 4 <= side / stem / np.prod(strides) <= 8, side
+
+
+@pytest.mark.parametrize(("examples", "images"), [(20_000, 0), (60_000, 2000)])
+def test_of_many_examples_a_part_judges_a_trial(tmp_path: Path, examples: int, images: int) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(draft("mine", Found("digits", {}, examples, 10, (1, 8, 8)), "here", "{kind: onnxruntime}"))
+    assert read_config(file, ()).search.images == images
 
 
 def test_a_file_of_arrays_with_a_test_part_becomes_a_study(search: Call, tmp_path: Path) -> None:
