@@ -120,7 +120,8 @@ def test_the_last_stage_sees_few_positions_whatever_the_input() -> None:
 @pytest.mark.parametrize(("examples", "images"), [(20_000, 0), (60_000, 2000)])
 def test_of_many_examples_a_part_judges_a_trial(tmp_path: Path, examples: int, images: int) -> None:
     file = tmp_path / "space.yaml"
-    file.write_text(draft("mine", Found("digits", {}, examples, 10, (1, 8, 8)), "here", "{kind: onnxruntime}"))
+    found = Found("parquet", {"path": "mine.parquet"}, examples, 10, (3, 32, 32))
+    file.write_text(draft("mine", found, "here", "{kind: onnxruntime}"))
     assert read_config(file, ()).search.images == images
 
 
