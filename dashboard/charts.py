@@ -29,7 +29,7 @@ def front_chart(summary: Summary, found: Sequence[Model] = (), height: int = 430
     colour = alt.Color(
         "series:N",
         scale=alt.Scale(domain=shown, range=[COLOURS[series] for series in shown]),
-        legend=alt.Legend(title=None, orient="top", symbolType="circle", symbolStrokeWidth=0),
+        legend=alt.Legend(title=None, orient="top", columns=2, symbolType="circle", symbolStrokeWidth=0),
     )
     chosen = alt.selection_point(name=SELECTED, fields=["trial"], on="click", empty=False)
     tip = [

@@ -14,7 +14,7 @@ from search.report import words
 from search.report.comparison import Model, best_shipped, chains
 from search.report.cuts import cut_sentences
 from search.report.page import config_yaml
-from search.report.progress import progress_of
+from search.report.progress import failure_of, progress_of
 from search.report.summary import Point
 from search.report.twins import twin_sentences
 from search.supernet.certificate import MEANING, certificate
@@ -31,6 +31,8 @@ def show_study(url: str, view: StudyView) -> None:
     if study.state != "done":
         progress = progress_of(study, view.recorded.progress)
         st.progress(progress.share, text=progress.sentence)
+    if reason := failure_of(view.recorded):
+        st.error(reason)
     _shipped(view)
     tabs = st.tabs(["Front", "Winners", "Baselines", "Trials", "Events", "Configuration"])
     with tabs[0]:

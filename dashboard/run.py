@@ -21,7 +21,8 @@ def command(url: str, port: int = 8501, host: str = "127.0.0.1") -> list[str]:
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
-        "theme.primaryColor": "#0067a8",
+        "theme.light.primaryColor": "#0067a8",  # one for both would fix the theme to light
+        "theme.dark.primaryColor": "#5bb4f0",
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     return [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py")), *flags, "--", url]

@@ -51,7 +51,8 @@ def show_line(url: str, line: StudyLine) -> None:
             st.markdown(f"**{accuracy}** accuracy, **{latency}**, **{size}**")
         show_state(line)
     with right:
-        numbers = (("Trials", line.trials.get("search", 0)), ("Failed", line.failed))
+        trials = sum(count for origin, count in line.trials.items() if origin != "random")
+        numbers = (("Trials", trials), ("Failed trials", line.failed))
         for cell, (label, number) in zip(st.columns(2), numbers, strict=True):
             cell.metric(label, number)
 

@@ -36,7 +36,8 @@ def headline(config: StudyConfig | RecipeConfig | StitchConfig, db: str) -> str:
     """One line at the start of a run."""
     if isinstance(config, StitchConfig):
         stitching = config.stitching
-        return f"study {config.study}   between {stitching.of}:{stitching.small} and :{stitching.large}   {db}"
+        small, large = (f"{stitching.of}:{id}" for id in (stitching.small, stitching.large))
+        return f"study {config.study}   between {small} and {large}   {db}"
     if isinstance(config, RecipeConfig):
         steps = " -> ".join(name for name, _ in config.steps)
         if config.tune:

@@ -94,7 +94,7 @@ def _legend(points: Sequence[Point], shipped: Sequence[Model], baselines: Sequen
     for colour, form, words in entries:
         mark = shape(form, at, 42) if form in ("diamond", "square") else dot(form, at, 42, 4.5)
         parts.append(f'<g class="{colour}">{mark}</g><text class="soft" x="{at + 11:g}" y="46">{words}</text>')
-        at += 34 + 6.4 * len(words)
+        at += 34 + 7 * len(words)  # of the widest font that may stand in for the system's
     return parts
 
 

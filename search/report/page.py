@@ -14,7 +14,7 @@ from search.report.charts import calibration_svg, front_svg
 from search.report.comparison import Comparison, Model, best_shipped, chains, compare, models
 from search.report.cuts import cut_sentences
 from search.report.html import filled, page_html, write_page
-from search.report.progress import progress_of
+from search.report.progress import progress_of, sentence_of
 from search.report.rungs import rung_sentences
 from search.report.stitched_page import stitched_parts
 from search.report.summary import Summary, summarise
@@ -96,7 +96,7 @@ def _headline(found: Sequence[Model], recorded: Recorded) -> str:
     shipped = best_shipped(found)
     if shipped is None:
         said = "Nothing was shipped." if recorded.study.state in ("done", "failed") else "Nothing is shipped yet."
-        return f"<h2>{said}</h2><p class='about'>{escape(progress_of(recorded.study, recorded.progress).sentence)}</p>"
+        return f"<h2>{said}</h2><p class='about'>{escape(sentence_of(recorded))}</p>"
     tested = shipped.test_accuracy or shipped.accuracy
     split = "test" if shipped.test_accuracy else "validation"
     facts = [

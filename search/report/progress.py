@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from search.state.recorded import Event
+from search.state.recorded import Event, Recorded
 from search.state.records import StudyRecord
 from search.watch import STAGES, STITCHING, TITLES
 
@@ -40,6 +40,20 @@ def progress_of(study: StudyRecord, newest: Event | None) -> Progress:
     at = len(names) if is_over else names.index(stage) if stage in names else 0
     stages = tuple((TITLES[name], 1.0 if i < at else share if i == at else 0.0) for i, name in enumerate(names))
     return Progress(stage, title, done, total, share, stages, _sentence(study.state, title, done, total))
+
+
+def sentence_of(recorded: Recorded) -> str:
+    """The sentence, and of a study that failed why."""
+    sentence = progress_of(recorded.study, recorded.progress).sentence
+    reason = failure_of(recorded)
+    return f"{sentence}. {reason}" if reason else sentence
+
+
+def failure_of(recorded: Recorded) -> str:
+    """What ended a study that failed; "" for any other."""
+    if recorded.study.state != "failed":
+        return ""
+    return next((event.message for event in reversed(recorded.events) if event.kind == "failed"), "")
 
 
 def _sentence(state: str, title: str, done: float, total: float) -> str:

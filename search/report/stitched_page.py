@@ -22,7 +22,7 @@ def stitched_parts(recorded: Recorded) -> dict[str, str]:
     broken = sum(bool(point.limits_broken) for _, point in screened)
     outside = f" {broken} break a limit." if broken else ""
     return {
-        "headline": _headline(chosen, added(found), of),
+        "headline": _headline(chosen, added(found), of, recorded.study.name),
         "front_about": escape(
             f"{len(screened)} networks of one store: the small and the large network of study {of}, and every stitch "
             f"between them.{outside}"
@@ -31,7 +31,7 @@ def stitched_parts(recorded: Recorded) -> dict[str, str]:
     }
 
 
-def _headline(chosen: Sequence[Model], told: str, of: str) -> str:
+def _headline(chosen: Sequence[Model], told: str, of: str, name: str) -> str:
     if not chosen:
         return f"<h2>Nothing is shipped yet.</h2><p class='about'>Networks between two of study {escape(of)}.</p>"
     cells = "".join(
@@ -42,6 +42,6 @@ def _headline(chosen: Sequence[Model], told: str, of: str) -> str:
     )
     return (
         f"<h2>{len(chosen)} files to choose from by latency</h2><p class='about'>Networks between two of study "
-        f"{escape(of)}: search export {escape('--budget 0.05ms')} takes the best within a budget.</p>"
+        f"{escape(of)}: <code>search export {escape(name)} --budget 0.05ms</code> takes the best within a budget.</p>"
         f'<dl class="facts">{cells}</dl><p>{escape(told)}</p>'
     )

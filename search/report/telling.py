@@ -8,7 +8,7 @@ from search.report import words
 from search.report.comparison import Model, chains, compare, models
 from search.report.cuts import KIND as CUT
 from search.report.cuts import cut_sentences
-from search.report.progress import progress_of
+from search.report.progress import progress_of, sentence_of
 from search.report.rungs import KIND as RUNG
 from search.report.rungs import rung_sentences
 from search.report.summary import Point, Summary, summarise
@@ -60,7 +60,7 @@ def _point_row(point: Point, summary: Summary) -> dict[str, Any]:
 
 def _found_line(point: Point, summary: Summary) -> str:
     """One network of the front of a study that develops none."""
-    values = ", ".join(f"{o.name} {point.values[o.name].value:.6g}" for o in summary.objectives)
+    values = ", ".join(f"{words.title(o.name)} {words.number(point.values[o.name])}" for o in summary.objectives)
     return f"found    {values}   {point.description}"
 
 
@@ -74,10 +74,9 @@ def study_text(recorded: Recorded) -> str:
         return stitched_text(recorded)
     found = models(recorded)
     summary = summarise(recorded)
-    progress = progress_of(recorded.study, recorded.progress)
-    lines = [f"study {recorded.study.name}: {progress.sentence}"]
-    if told := words.screened(summary.precision):
-        lines.append(f"networks were {told}: latencies of trials are of such files")
+    lines = [f"study {recorded.study.name}: {sentence_of(recorded)}"]
+    if how := words.screened(summary.precision):
+        lines.append(f"networks were {how}: latencies of trials are of such files")
     shipped = [model for model in found if model.is_shipped]
     for model in shipped:
         lines += ["", f"shipped  {model.description}", f"         {_numbers(model)}"]
@@ -94,9 +93,9 @@ def study_text(recorded: Recorded) -> str:
         lines += [f"  {comparison.sentence}" for comparison in comparisons]
         lines += [f"  {summary.coverage.sentence}"] if summary.coverage else []
         lines += [f"  {sentence}" for sentence in twin_sentences(recorded)]
-    told = cut_sentences(recorded)
-    if told:
-        lines += ["", "while the supernet was trained", *(f"  {sentence}" for sentence in told)]
+    cuts = cut_sentences(recorded)
+    if cuts:
+        lines += ["", "while the supernet was trained", *(f"  {sentence}" for sentence in cuts)]
     known = [(name, found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))]
     if known:
         lines += ["", "predictions", *(f"  {words.title(name)}: {found.sentence}" for name, found in known)]

@@ -5,7 +5,7 @@ from typing import Any
 
 from search.report import words
 from search.report.comparison import Model, models
-from search.report.progress import progress_of
+from search.report.progress import sentence_of
 from search.report.summary import Point, shares, summarise
 from search.state.recorded import Recorded
 
@@ -14,7 +14,7 @@ def stitched_text(recorded: Recorded) -> str:
     """The members as they were screened, the files, the two networks as they were, and what the stitches add."""
     settings, found = recorded.study.config["stitch"], models(recorded)
     lines = [
-        f"study {recorded.study.name}: {progress_of(recorded.study, recorded.progress).sentence}",
+        f"study {recorded.study.name}: {sentence_of(recorded)}",
         f"between {settings['of']}:{settings['small']} (small) and {settings['of']}:{settings['large']} (large)",
     ]
     points = members(recorded)
@@ -24,8 +24,8 @@ def stitched_text(recorded: Recorded) -> str:
     for title, chosen in (("files", files(found)), ("as they were", given(found))):
         if chosen:
             lines += ["", title, *(_line(" ", model.name, _numbers(model)) for model in chosen)]
-    told = added(found)
-    return "\n".join([*lines, *(["", told] if told else [])])
+    gain = added(found)
+    return "\n".join([*lines, *(["", gain] if gain else [])])
 
 
 def stitched_tree(recorded: Recorded) -> dict[str, Any]:

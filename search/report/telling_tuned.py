@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.report import words
-from search.report.progress import progress_of
+from search.report.progress import sentence_of
 from search.report.summary import Quantity, evaluation_of, limits_of
 from search.state.recorded import Recorded
 from search.state.records import VariantRecord
@@ -19,7 +19,7 @@ def tuned_text(recorded: Recorded) -> str:
     """What was made, what nothing beats, and the recipe of what is shipped."""
     config = recorded.study.config
     starts, front, counts = _found(recorded)
-    lines = [f"study {recorded.study.name}: {progress_of(recorded.study, recorded.progress).sentence}"]
+    lines = [f"study {recorded.study.name}: {sentence_of(recorded)}"]
     lines += [f"{_counted(counts)}; at most {_budget(config):g} points may be lost", ""]
     by_id = {variant.id: variant for variant in recorded.variants}
     many = len(starts) > 1

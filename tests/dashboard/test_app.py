@@ -55,11 +55,25 @@ def test_the_list_shows_every_study_with_state_and_progress(app: AppTest, databa
     linked = [f"[{name}](?study={name})" for name in ("half", "digits-cpu")]
     assert [element.value for element in app.subheader] == [*linked, "Beside each other"]
     assert [(m.label, m.value) for m in app.metric] == [
-        ("Trials", "40"), ("Failed", "0"),
-        ("Trials", "60"), ("Failed", "1"),
+        ("Trials", "40"), ("Failed trials", "0"),
+        ("Trials", "60"), ("Failed trials", "1"),
     ]  # fmt: skip
     assert "**0.0782 ms [0.077, 0.0798]**, **62 kB**" in texts(app)
     assert "Search: 40 of 60" in "\n".join(str(element.proto) for element in app.get("progress"))
+
+
+def test_a_study_that_failed_says_why_and_counts_the_trials_of_every_kind(app: AppTest, database: str) -> None:
+    with Ledger.open(database) as ledger:
+        study = ledger.study("half")
+        ledger.event(study.id, "error", "failed", "NonFiniteLoss: the loss is nan.")
+        ledger.set_state(study.id, "failed")
+    with sqlite3.connect(database) as rows:
+        rows.execute("UPDATE lathe_trial SET origin = 'stitch' WHERE study_id = ? AND number < 3", (study.id,))
+    app.run()
+    assert app.metric[0].value == "40"
+    app.query_params["study"] = "half"
+    app.run()
+    assert not app.exception and [error.value for error in app.error] == ["NonFiniteLoss: the loss is nan."]
 
 
 def test_studies_can_be_seen_beside_each_other(app: AppTest, database: str) -> None:

@@ -1,6 +1,7 @@
 """The report: one file that needs nothing else, holds the numbers, and shows names as text."""
 
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from search.report.page import config_yaml, report_html, write_report
 from search.report.rungs import KIND
 from search.report.summary import summarise
 from search.report.telling import study_text, study_tree
+from search.state.ledger import Ledger
 from search.state.recorded import Recorded, load_study
 from search.state.tables import connect
 from tests.search.recorded_study import CONFIG, record_study
@@ -124,6 +126,20 @@ def test_an_unfinished_study_is_reported_as_far_as_it_is(database: str) -> None:
     text = Reading(report_html(load_study("half", database))).text
     assert "Nothing is shipped yet" in text and "Search: 40 of 60" in text
     assert "No winner has been developed yet" in text
+
+
+def test_a_study_that_failed_says_why(database: str, tmp_path: Path) -> None:
+    """In the report, the terminal and the dashboard alike; the events have it, where nobody looks first."""
+    copy = str(tmp_path / "lathe.db")
+    shutil.copy(database, copy)
+    with Ledger.open(copy) as ledger:
+        study = ledger.study("half")
+        ledger.event(study.id, "error", "failed", "NonFiniteLoss: the loss is <nan>. Lower `supernet.lr`.")
+        ledger.set_state(study.id, "failed")
+    failed = load_study("half", copy)
+    said = "Failed in: Search: 40 of 60. NonFiniteLoss: the loss is <nan>. Lower `supernet.lr`."
+    assert said in Reading(report_html(failed)).text
+    assert study_text(failed).startswith(f"study half: {said}\n")
 
 
 def test_writing_leaves_one_complete_file_and_replaces_the_old_one(database: str, tmp_path: Path) -> None:
