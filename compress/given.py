@@ -44,7 +44,9 @@ def load_given(source: str, choose: Mapping[str, Any] = MappingProxyType({})) ->
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             raise GivenError(f"{source} raised {type(error).__name__}: {error}") from error
     if not isinstance(network, nn.Module):
-        raise GivenError(f"{source} is a {type(network).__name__}, not a torch.nn.Module or a function returning one.")
+        raise GivenError(
+            f"{source} is of type {type(network).__name__}, not a torch.nn.Module or a function returning one."
+        )
     if isinstance(network, torch.jit.ScriptModule):
         raise GivenError(f"{source} is TorchScript, which cannot be exported. Give the network that it was made of.")
     network = _chosen(network, source, choose)

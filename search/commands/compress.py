@@ -15,7 +15,7 @@ def compress(
         str, typer.Option("--model", help="my.onnx, module:attribute or file.py:attribute (default: the recipe's).")
     ] = "",
     choose: Annotated[
-        list[str] | None, typer.Option("--choose", help="NAME=VALUE: which network of a model space of NNI.")
+        list[str] | None, typer.Option("--choose", metavar="NAME=VALUE", help="Which network of a model space of NNI.")
     ] = None,
     variant: Annotated[
         str, typer.Option("--variant", help="STUDY or STUDY:ID: a trained network of a study, in place of a model.")

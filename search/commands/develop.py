@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 Space = Annotated[Path, typer.Argument(help="Space file, e.g. studies/digits/space.yaml.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("-o", "--override", help="Replace a value: path=value, e.g. search.trials=20.")
+    list[str] | None,
+    typer.Option("-o", "--override", metavar="PATH=VALUE", help="Replace a value, e.g. search.trials=20 (repeatable)."),
 ]
 
 

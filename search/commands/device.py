@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 device = typer.Typer(help="Devices saved once, named everywhere.", no_args_is_help=True, rich_markup_mode=None)
 Name = Annotated[str, typer.Argument(help="Name of a saved device.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="A setting, e.g. host=192.168.0.7 (repeatable).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting, e.g. host=192.168.0.7 (repeatable)."),
+]
 
 
 @device.command()

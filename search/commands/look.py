@@ -168,9 +168,9 @@ def table(names: list[str], rows: list[list[str]]) -> None:
         print("\n".join("\t".join(row) for row in [names, *rows]))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table(*names, box=None, pad_edge=False)
+    table = Table(*(Column(name, overflow="fold") for name in names), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
     Console().print(table)

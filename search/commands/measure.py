@@ -19,10 +19,16 @@ def measure(
     device: DeviceName = "onnxruntime",
     threads: Threads = 0,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the device, e.g. host=192.168.0.7.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A setting of the device, e.g. host=192.168.0.7 (repeatable)."
+        ),
     ] = None,
     shape: Annotated[
-        list[str] | None, typer.Option("--shape", help="Sizes an input leaves open, e.g. input=1x3x224x224.")
+        list[str] | None,
+        typer.Option(
+            "--shape", metavar="NAME=SIZES", help="Sizes an input leaves open, e.g. input=1x3x224x224 (repeatable)."
+        ),
     ] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="7 sessions of 60 rounds instead of 3 of 30.")] = False,
     as_json: Json = False,

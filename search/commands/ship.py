@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from search.commands.develop import check_out
 from search.commands.look import StudyName, newest
 from search.commands.options import DEFAULT_DB, Db
 
@@ -19,7 +20,9 @@ def export(
     formats: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", help="Also the float network as openvino, pte, litert, ... (repeatable). [the study's]"
+            "--format",
+            metavar="NAME",
+            help="Also the float network as openvino, pte, litert, ... (repeatable). [the study's]",
         ),
     ] = None,
     budget: Annotated[
@@ -39,6 +42,8 @@ def export(
         if wanted not in EXPORTERS.names():
             raise UsageError(f"unknown format {wanted!r}: {suggestion(wanted, EXPORTERS.names())}")
 
+    if not archive:
+        check_out(out)
     within = read_budget(budget) if budget else None
     name = newest(db, study)
     with Ledger.open(db, create=False) as ledger:

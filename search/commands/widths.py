@@ -28,7 +28,10 @@ def widths(
     step: Annotated[int, typer.Option("--step", min=0, help="Every so many widths (0: 32 widths at most).")] = 0,
     device: DeviceName = "onnxruntime",
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the device, e.g. host=192.168.0.7.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A setting of the device, e.g. host=192.168.0.7 (repeatable)."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -212,6 +212,12 @@ def test_the_doctor_says_what_to_do_about_a_broken_database(search: Call, tmp_pa
     assert "not a database" in said.out and "point --db or LATHE_DB" in said.out
 
 
+def test_an_export_into_a_file_is_refused_before_anything_is_read(search: Call, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    is_one_message(search("export", "--out", tmp_path / "notes.txt"), 2, "--out is a folder", "notes.txt is a file")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_an_address_where_no_dashboard_can_listen_is_said_before_it_starts(search: Call, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -241,7 +241,7 @@ WRONG = {
     "no_such_module:net": "module 'no_such_module' cannot be imported",
     f"{MODELS}:residul": "Did you mean 'residual'?",
     f"{MODELS}:raises": "raised FileNotFoundError: weights.pt is missing",
-    f"{MODELS}:number": "is a int, not a torch.nn.Module",
+    f"{MODELS}:number": "is of type int, not a torch.nn.Module",
     f"{MODELS}:twelve_classes": "puts out 12 classes, the data has 10",
     f"{MODELS}:colour": "does not take examples of shape (1, 8, 8)",
     f"{MODELS}:leaves": "raised SystemExit: 0",

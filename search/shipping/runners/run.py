@@ -6,6 +6,7 @@ python run.py FILE ... [--model FILE]  say what the files show: images; or serie
 python run.py FILE ... --budget MS     the same with the most accurate model that was as fast where card.json was made
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -53,14 +54,27 @@ def within(budget_ms: float) -> str:
     return max(fits, key=lambda name: CARD["files"][name]["quality"]["validation accuracy"]["value"])
 
 
+def example(path: str) -> np.ndarray:
+    """What a file of the user's holds, as the model takes it; ends with one message where it cannot be read."""
+    try:
+        return read_series(path) if len(SHAPE) == 2 else read_image(path)
+    except ModuleNotFoundError as error:
+        sys.exit(f"error: images are read with pillow, which is not installed ({error}): pip install pillow")
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {path} cannot be read: {error}")
+
+
 def main(arguments: list[str]) -> None:
-    at = next((i for i, word in enumerate(arguments) if word in ("--model", "--budget")), len(arguments))
-    files, chosen = arguments[:at], (arguments[at + 1 :] or [CARD["shipped"]])[0]
-    model = within(float(chosen)) if "--budget" in arguments else chosen
-    read = read_series if len(SHAPE) == 2 else read_image
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", choices=list(CARD["test"]["files"]), default=CARD["shipped"])
+    which.add_argument("--budget", type=float, metavar="MS")
+    given = parser.parse_intermixed_args(arguments)
+    files, model = given.files, given.model if given.budget is None else within(given.budget)
     session = ort.InferenceSession(HERE / model, providers=["CPUExecutionProvider"])
     for file in files:
-        scores = logits(session, read(file))[0].astype(float)
+        scores = logits(session, example(file))[0].astype(float)
         share = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
         print(f"{file}: {CARD['labels'][scores.argmax()]} {share.max():.1%}")
     if not files:

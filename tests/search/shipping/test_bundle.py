@@ -82,6 +82,25 @@ def test_the_runner_names_what_is_on_an_image(bundle: Path, tmp_path: Path) -> N
     assert done.stdout.startswith(f"{tmp_path / 'digit.png'}: {answers[0].argmax()} "), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("nosuch.png",), 1, "error: nosuch.png cannot be read: "),
+        (("card.json",), 1, "error: card.json cannot be read: cannot identify image file"),
+        (("--model", "nosuch.onnx"), 2, "invalid choice: 'nosuch.onnx'"),
+        (("--budget", "fast"), 2, "invalid float value: 'fast'"),
+        (("--budget", "1e-9"), 1, "error: no model keeps 1e-09 ms"),
+    ],
+)
+def test_the_runner_answers_nonsense_with_one_message(
+    bundle: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "run.py", *arguments], cwd=bundle, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == code and said in done.stderr and "Traceback" not in done.stderr
+
+
 @pytest.mark.slow
 def test_the_runner_needs_only_onnxruntime_and_numpy(bundle: Path, tmp_path: Path) -> None:
     venv.create(tmp_path, with_pip=True)
