@@ -51,7 +51,7 @@ compress:
   steps:
     - distill: {{loss: logits, epochs: {max(4, epochs // 3)}, weight: 0.3}}
     - prune: {{latency: 0.7, epochs: {max(2, epochs // 6)}}}
-    - quantize: {{kind: int8-static}}
+    - quantize: {{kind: int8-static}}   # with `screen: int8` in `search` all latencies are of such files
 export: [onnx]
 """
 

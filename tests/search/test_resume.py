@@ -133,6 +133,17 @@ def test_a_study_killed_while_its_networks_race_ends_with_the_same_ones(tmp_path
         assert check(str(db)) == []
 
 
+@pytest.mark.slow
+def test_a_killed_study_that_screens_int8_resumes_to_what_the_unbroken_one_found(tmp_path: Path) -> None:
+    steps = "compress.steps=[{quantize: {images: 16}}]"
+    options = ("-o", "search.screen=int8", "-o", "search.trials=8", "-o", steps, "-o", "supernet.epochs=1")
+    unbroken, killed = tmp_path / "0" / "lathe.db", tmp_path / "1" / "lathe.db"
+    study_killed("", unbroken, *options)
+    study_killed(KILL_POINTS["in the search"], killed, *options)
+    assert outcome(killed) == outcome(unbroken)
+    assert check(str(killed)) == []
+
+
 def test_ctrl_c_pauses_at_a_safe_point_and_names_the_command_to_go_on(tmp_path: Path) -> None:
     db = tmp_path / "lathe.db"
     command = [sys.executable, "-m", "search.cli", "launch", str(TINY), "--db", str(db)]
