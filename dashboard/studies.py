@@ -12,7 +12,7 @@ from search.report import words
 from search.report.beside import beside, remarks
 from search.report.beside_page import HEADS, MEANING, fronts_svg, rows
 from search.report.comparison import best_shipped
-from search.report.progress import progress_of
+from search.report.progress import progress_of, silence_of
 from search.state.recorded import StudyLine
 
 BADGES = {
@@ -21,7 +21,6 @@ BADGES = {
     "done": (":material/check:", "green"),
     "failed": (":material/error:", "red"),
 }
-SILENT_S = 180.0
 
 
 def show_studies(url: str, lines: Sequence[StudyLine]) -> None:
@@ -82,10 +81,5 @@ def show_state(line: StudyLine) -> None:
         st.caption(f"Begun {begun}")
         return
     st.progress(progress.share, text=progress.sentence)
-    heard = line.progress.at if line.progress else study.created_at
-    silent_s = (datetime.now(UTC) - heard).total_seconds()
-    if study.state == "running" and silent_s > SILENT_S:
-        remedy = f"If it was killed: `search resume {study.name}`"
-        st.caption(f":material/warning: nothing heard for {silent_s / 60:.0f} min. {remedy}")
-    else:
-        st.caption(f"Begun {begun}")
+    silence = silence_of(line, datetime.now(UTC))
+    st.caption(f":material/warning: {silence}" if silence else f"Begun {begun}")

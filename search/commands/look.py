@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,8 @@ def status(study: StudyName = "", db: Db = DEFAULT_DB, as_json: Json = False) ->
     from search.state.database import connect
     from search.state.recorded import read_lines
 
-    rows = [row for row in status_rows(read_lines(connect(db, read_only=True))) if study in ("", row["study"])]
+    lines = read_lines(connect(db, read_only=True))
+    rows = [row for row in status_rows(lines, datetime.now(UTC)) if study in ("", row["study"])]
     if study and not rows:
         newest(db, study)
     if as_json:

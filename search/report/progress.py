@@ -1,10 +1,13 @@
 """How far a study is, from its newest progress row. No I/O."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from search.state.recorded import Event, Recorded
+from search.state.recorded import Event, Recorded, StudyLine
 from search.state.records import StudyRecord
 from search.watch import STAGES, STITCHING, TITLES
+
+SILENT_S = 180.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ def sentence_of(recorded: Recorded) -> str:
     sentence = progress_of(recorded.study, recorded.progress).sentence
     reason = failure_of(recorded)
     return f"{sentence}. {reason}" if reason else sentence
+
+
+def silence_of(line: StudyLine, now: datetime) -> str:
+    """What to do about a running study that has not been heard of for minutes: kill -9 leaves no word; else ""."""
+    heard = line.progress.at if line.progress else line.study.created_at
+    silent_s = (now - heard).total_seconds()
+    if line.study.state != "running" or silent_s <= SILENT_S:
+        return ""
+    return f"nothing heard for {silent_s / 60:.0f} min. If it was killed: `search resume {line.study.name}`"
 
 
 def failure_of(recorded: Recorded) -> str:

@@ -1,6 +1,7 @@
 """A study told in plain text and as JSON: what the commands print. No I/O."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from search.latency.calibration import calibrate
@@ -8,7 +9,7 @@ from search.report import words
 from search.report.comparison import Model, chains, compare, models
 from search.report.cuts import KIND as CUT
 from search.report.cuts import cut_sentences
-from search.report.progress import progress_of, sentence_of
+from search.report.progress import progress_of, sentence_of, silence_of
 from search.report.rungs import KIND as RUNG
 from search.report.rungs import rung_sentences
 from search.report.summary import Point, Summary, summarise
@@ -18,16 +19,16 @@ from search.state.recorded import Recorded, StudyLine
 from search.supernet.certificate import certificate
 
 
-def status_rows(lines: list[StudyLine]) -> list[dict[str, Any]]:
+def status_rows(lines: list[StudyLine], now: datetime) -> list[dict[str, Any]]:
     """One row a study, newest first."""
     rows = []
     for line in lines:
-        progress = progress_of(line.study, line.progress)
+        progress, silence = progress_of(line.study, line.progress), silence_of(line, now)
         rows.append(
             {
                 "study": line.study.name,
                 "state": line.study.state,
-                "progress": progress.sentence,
+                "progress": progress.sentence + (f"; {silence}" if silence else ""),
                 "share": round(progress.share, 3),
                 "trials": sum(count for origin, count in line.trials.items() if origin != "random"),
                 "failed": line.failed,

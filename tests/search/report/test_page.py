@@ -4,6 +4,7 @@ import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from search.report.comparison import models
 from search.report.page import config_yaml, report_html, write_report
 from search.report.rungs import KIND
 from search.report.summary import summarise
-from search.report.telling import study_text, study_tree
+from search.report.telling import status_rows, study_text, study_tree
 from search.state.ledger import Ledger
-from search.state.recorded import Recorded, load_study
+from search.state.recorded import Recorded, load_study, read_lines
 from search.state.tables import connect
 from tests.search.recorded_study import CONFIG, record_study
 
@@ -126,6 +127,21 @@ def test_an_unfinished_study_is_reported_as_far_as_it_is(database: str) -> None:
     text = Reading(report_html(load_study("half", database))).text
     assert "Nothing is shipped yet" in text and "Search: 40 of 60" in text
     assert "No winner has been developed yet" in text
+
+
+def test_a_running_study_that_is_not_heard_of_names_the_way_on(database: str) -> None:
+    """A killed process cannot say that it is gone: `search status` and the dashboard do."""
+    engine = connect(database, read_only=True)
+    lines = read_lines(engine)
+    engine.dispose()
+    heard = next(line.progress.at for line in lines if line.study.name == "half" and line.progress)
+    soon, later = (
+        {row["study"]: row["progress"] for row in status_rows(lines, heard + timedelta(minutes=minutes))}
+        for minutes in (2, 7)
+    )
+    assert soon["half"] == "Search: 40 of 60"
+    assert later["half"] == "Search: 40 of 60; nothing heard for 7 min. If it was killed: `search resume half`"
+    assert soon["digits-cpu"] == later["digits-cpu"] == "Done"
 
 
 def test_a_study_that_failed_says_why(database: str, tmp_path: Path) -> None:
