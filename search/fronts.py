@@ -1,11 +1,12 @@
 """The measured front: nothing enters it by a prediction alone."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
 from search.latency.measuring import SHIPPING, measure_architecture
 from search.latency.reach import when_reachable
-from search.objectives import corner_of, front, hypervolume
+from search.objectives import front, hypervolume
 from search.state.records import TrialRecord
 from search.study import Study
 from spaces.architecture import Architecture
@@ -93,17 +94,29 @@ def nearest_miss(study: Study) -> str:
     )
 
 
-def reference_point(study: Study) -> tuple[float, ...]:
-    """The corner from which hypervolumes of this study are counted: that of all done trials of any origin."""
-    return corner_of([study.point(trial) for trial in study.trials if trial.state == "done"])
-
-
 def spread(study: Study, trials: Sequence[TrialRecord], keep: int) -> list[TrialRecord]:
-    """The `keep` trials that together dominate most: greedy in hypervolume, so ends and knee get a turn."""
-    corner, chosen = reference_point(study), list[TrialRecord]()
-    left = list(trials)
+    """The `keep` trials that together dominate most, up to the worst of all done trials and 5 % more: greedy in
+    hypervolume, so ends and knee get a turn. A cost counts by its logarithm: twice as fast is worth as much at either
+    end."""
+    worst = [max(column) for column in zip(*(_place(study, t) for t in study.trials if t.state == "done"), strict=True)]
+    corner = [
+        value + (0.05 if is_ratio else 0.05 * abs(value))
+        for value, is_ratio in zip(worst, _are_ratios(study), strict=True)
+    ]
+    chosen, left = list[TrialRecord](), list(trials)
     while left and len(chosen) < keep:
-        best = max(left, key=lambda trial: hypervolume([study.point(t) for t in [*chosen, trial]], corner))
+        best = max(left, key=lambda trial: hypervolume([_place(study, t) for t in [*chosen, trial]], corner))
         chosen.append(best)
         left.remove(best)
     return chosen
+
+
+def _place(study: Study, trial: TrialRecord) -> tuple[float, ...]:
+    """A trial's values, all to be made small, of costs their logarithms."""
+    pairs = zip(study.point(trial), _are_ratios(study), strict=True)
+    return tuple(math.log(max(value, 1e-9)) if is_ratio else value for value, is_ratio in pairs)
+
+
+def _are_ratios(study: Study) -> list[bool]:
+    """Which objectives are costs, to be made small."""
+    return [o.metric not in ("loss", "accuracy") and o.direction == "min" for o in study.config.objectives]
