@@ -28,6 +28,11 @@ def acts_on_file(step: Any) -> bool:
     return bool(getattr(step, "acts_on_file", False))
 
 
+def is_quantizing(step: Any) -> bool:
+    """Whether a step (or its class) makes int8 files: it knows how to write one. Nothing follows it."""
+    return hasattr(step, "write")
+
+
 STEPS: Registry[type[Step]] = Registry("step", "lathe.steps")
 
 import compress.distill.step  # noqa: E402  (these register themselves in STEPS)

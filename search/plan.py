@@ -11,6 +11,7 @@ from search.fidelities.short import rungs
 from search.limits import exact_values, excess, feasible_sample
 from search.report.words import screened
 from search.stitching.config import StitchConfig
+from search.study import exact_limits
 from search.watch import duration
 from spaces.architecture import Architecture
 from spaces.counts import count
@@ -61,8 +62,7 @@ def check_space(config: StudyConfig) -> str:
     for arch in archs[:5]:
         build(arch)
     counts = [count(arch) for arch in archs]
-    limits = {name: value for name, value in config.limits.items() if "@" not in name}
-    weight_bytes = 1 if any(name == "quantize" for name, _ in config.steps) else 4
+    limits, weight_bytes = exact_limits(config)
     feasible_sample(space, limits, weight_bytes, rng)
     inside = sum(not excess(exact_values(c, weight_bytes), limits) for c in counts)
     lines = [

@@ -15,6 +15,7 @@ from torch import nn
 from compress.devices import fingerprint_of
 from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
+from compress.recipe import is_quantizing
 from search.config.study import StudyConfig
 from search.hand_made import scaled_by_hand
 from search.latency.foresight import Foresight, Known, foresee
@@ -184,7 +185,7 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch, data: Data | N
 def exact_limits(config: StudyConfig) -> tuple[dict[str, float], int]:
     """The limits that need no measurement, and the bytes that a weight will take."""
     exact = {name: value for name, value in config.limits.items() if "@" not in name}
-    return exact, INT8_BYTES if any(name == "quantize" for name, _ in config.steps) else FLOAT_BYTES
+    return exact, INT8_BYTES if any(is_quantizing(step) for _, step in config.steps) else FLOAT_BYTES
 
 
 def proposer_of(config: StudyConfig, ledger: Ledger, study_id: int, space: SearchSpace) -> Proposer:

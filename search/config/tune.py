@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from compress.recipe import STEPS, Step
+from compress.recipe import STEPS, Step, is_quantizing
 from search.config.fields import Reading, field_kinds, shown, suggestion
 from search.config.problems import Path as KeyPath
 from search.tuning.samplers import TUNERS
-from search.tuning.space import RecipeSpace, is_quantizing, legal_orders
+from search.tuning.space import RecipeSpace, legal_orders
 
 MOST_CHOICES = 10_000  # settings of one step
 OWN = ("steps", "orders")

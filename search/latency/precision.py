@@ -40,8 +40,8 @@ def check_screen(
     limits and objectives speak of; None where something is wrong with one."""
     if screen == FLOAT:
         return
+    from compress.recipe import is_quantizing
     from search.config.devices import kind_of
-    from search.tuning.space import is_quantizing
 
     path = ("search", "screen")
     makes_it = any(is_quantizing(step) and getattr(step, "kind", "") not in OF_OTHER_SPEED for _, step in steps)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from compress.recipe import Step
+from compress.recipe import Step, is_quantizing
 
 MOST = 4096  # recipes that a sampler looks at; of larger spaces a part
 ABSENT = -1
@@ -156,11 +156,6 @@ def _told(field: str, value: Any) -> str:
     if isinstance(value, bool):
         return field if value else f"no {field}"
     return value if isinstance(value, str) else f"{field} {value:g}"
-
-
-def is_quantizing(step: Any) -> bool:
-    """Whether a step (or its class) makes int8 files: it knows how to write one. Nothing follows it."""
-    return hasattr(step, "write")
 
 
 def legal_orders(kinds: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:

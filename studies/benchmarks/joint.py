@@ -74,7 +74,7 @@ space:
       stride: 2
       blocks: [{resnet: {act: [relu]}}, {mbconv: {kernel: [3, 5], expand: [1, 2, 4], act: [relu6]}}]
 supernet: {epochs: 4, batch: 32, lr: 0.1}
-search: {trials: 16, seed: SEED, calibration: 6, exports: 10}
+search: {trials: 16, seed: SEED, calibration: 6, exports: 16}
 objectives: {loss: min, latency_ms@here: min, params: min}
 devices: {here: {kind: onnxruntime, threads: 1}}
 compress: {keep: 4, teacher_epochs: 0, steps: [{train: {epochs: 12, lr: 0.1, batch: 32}}]}

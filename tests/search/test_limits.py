@@ -8,15 +8,23 @@ import pytest
 from search.config.study import read_config
 from search.errors import Infeasible
 from search.limits import exact_values, excess, feasible_sample, total_excess
+from search.study import exact_limits
 from spaces.counts import Counts, count
 from spaces.space import SearchSpace, sample
 from tests.contracts.small_spaces import space_of
+from tests.search.finished_study import TINY
 
 SPACE = space_of(("mbconv", "kan"))
 
 
 def test_size_is_what_the_weights_take() -> None:
     assert exact_values(Counts(100, 2, 3), 4)["size_bytes"] == 400
+
+
+@pytest.mark.parametrize(("steps", "bytes_each"), [("[quantize]", 1), ("[qat]", 1), ("[distill]", 4)])
+def test_a_weight_takes_a_byte_where_a_step_quantizes(steps: str, bytes_each: int) -> None:
+    config = read_config(TINY, [f"compress.steps={steps}", "limits={size: 40kB}"])
+    assert exact_limits(config) == ({"size_bytes": 40_000}, bytes_each)
 
 
 def test_excess_names_only_the_broken_limits() -> None:
