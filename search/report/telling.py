@@ -61,7 +61,7 @@ def _point_row(point: Point, summary: Summary) -> dict[str, Any]:
 
 def _found_line(point: Point, summary: Summary) -> str:
     """One network of the front of a study that develops none."""
-    values = ", ".join(f"{words.title(o.name)} {words.number(point.values[o.name])}" for o in summary.objectives)
+    values = ", ".join(words.told(o.name, point.values[o.name]) for o in summary.objectives)
     return f"found    {values}   {point.description}"
 
 

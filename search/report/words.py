@@ -47,6 +47,19 @@ def number(quantity: Quantity | None) -> str:
     return f"{quantity.value:.3g}{interval}" + (" (predicted)" if quantity.kind == "predicted" else "")
 
 
+def told(objective: str, quantity: Quantity) -> str:
+    """An objective with its value in its own unit: "validation accuracy 97.2 %", "multiply-accumulates 81.5 k"."""
+    metric, _, device = objective.partition("@")
+    name = METRICS.get(metric, (metric, ""))[0] + (f" on {device}" if device else "")
+    if metric == "accuracy":
+        return f"{name} {percent(quantity)}"
+    if metric == "latency_ms":
+        return f"{name} {latency(quantity)}"
+    if metric.endswith("_bytes"):
+        return f"{name} {size(quantity.value)}"
+    return f"{name} {count(quantity.value) if metric in ('params', 'macs') else number(quantity)}"
+
+
 def size(count_bytes: float | None) -> str:
     """62.0 kB, 1.20 MB; k = 1,000."""
     if count_bytes is None:

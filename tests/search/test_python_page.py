@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.search.finished_study import TINY, Finished
+from tests.search.finished_study import OVERRIDES, TINY, Finished
 
 PAGE = Path(__file__).parents[2] / "docs/python.md"
 
@@ -16,7 +16,7 @@ def test_every_line_of_the_page_runs(finished: Finished, tmp_path: Path) -> None
     program = "\n".join(blocks)
     for written, here in (
         ("studies/digits/space.yaml", str(TINY)),
-        ('["search.trials=20"]', '["compress.max_drop=50"]'),
+        ('["search.trials=20"]', str(list(OVERRIDES))),
         ("studies/runs/lathe.db", finished.db),
     ):
         assert written in program
