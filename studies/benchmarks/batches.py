@@ -1,4 +1,4 @@
-"""How many images at once a CPU evaluates, and trains on, fastest: python studies/benchmarks/batches.py [--networks 8]
+"""How many images at once a CPU evaluates, and trains on, fastest: python studies/benchmarks/batches.py [--networks 3]
 
 Random networks of studies/cifar10/space.yaml on random images, one thread, seconds of the processor. All batch sizes
 take turns, in a new order each round. Markdown: how many times as long an image takes as in the batch that is compared
@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy  # noqa: E402
 from spaces.network import build  # noqa: E402
 
 EVALUATED, TRAINED = (512, 256, 128, 64, 32, 16), (128, 64, 32, 16)
-IMAGES, ROUNDS = 512, 3
+IMAGES, ROUNDS = 256, 3  # at least so many images, or a whole batch of them
 
 
 def evaluate(network: nn.Module, x: Tensor) -> None:
@@ -47,7 +47,7 @@ def seconds(network: nn.Module, work: Callable[[nn.Module, Tensor], None], batch
 
 def slower(network: nn.Module, work: Callable[[nn.Module, Tensor], None], batches: tuple[int, ...]) -> list[float]:
     """How many times as long each batch size takes as the first one, the median of interleaved rounds."""
-    shape = (IMAGES, 3, 32, 32)
+    shape = (max(IMAGES, batches[0]), 3, 32, 32)
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
     work(network, images[: batches[-1]])
     rounds = []
@@ -60,7 +60,7 @@ def slower(network: nn.Module, work: Callable[[nn.Module, Tensor], None], batche
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, default=8)
+    parser.add_argument("--networks", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     space = read_space(Path("studies/cifar10/space.yaml"), 32, 10)
