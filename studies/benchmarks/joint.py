@@ -11,7 +11,8 @@ trained to teach them), then `search tune --variant` with `aim: front` over its 
 steps, in which order, with which settings. Its ratios of pruning are those that the fixed side goes through.
 fixed: five networks made by hand, from the largest of the space to the smallest, each trained alone, then pruned,
 distilled and quantized in this order with the recipe of studies/digits: every network at the first ratio, then every
-network at the next, until the seconds are used up. Alternately from both ends of the sizes, so that it covers the box.
+network at the next, fifteen of them, then all of it again from networks trained with another seed: it never runs out
+of work before its seconds are used up. Alternately from both ends of the sizes, so that it covers the box.
 
 What a process pays only once, such as loading the exporter, is paid before either clock starts.
 
@@ -58,6 +59,7 @@ from spaces.architecture import Architecture  # noqa: E402
 from spaces.network import build  # noqa: E402
 from spaces.tasks import TASKS, Data  # noqa: E402
 
+AGAIN = 1000  # what the seed of the fixed side's trainings grows by once it is through with all its ratios
 EPOCHS, MOST = 16, 0.2  # of a network that is trained alone; errors above this count for nothing
 TASK = "{kind: digits, validation: 0.3, test: 0.3, seed: SEED}"
 SPACE = """\
@@ -97,7 +99,7 @@ tune:
              epochs: 4}
     - quantize: {kind: [int8-static, int8-dynamic]}
 """
-RATIOS = (0.5, 0.25, 0.75, 0.125, 0.625, 0.375, 0.875)
+RATIOS = tuple(n / 16 for n in (8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15))  # coarse ones first
 
 
 @dataclass(frozen=True)
@@ -143,17 +145,17 @@ def joint(folder: Path, seed: int, seconds: float) -> list[File]:
 
 def fixed(folder: Path, seed: int, seconds: float) -> list[File]:
     """Every file of networks made by hand, each trained, then pruned, distilled and quantized, ratio by ratio."""
-    clock, files, starts = Clock(seconds), list[File](), dict[str, tuple[Variant, Context]]()
+    clock, files, starts = Clock(seconds), list[File](), dict[tuple[int, str], tuple[Variant, Context]]()
     config = read_config(_written(folder / "space.yaml", SPACE, seed))
     data = config.task.load()
     device = config.devices["here"]
     reference: Path | None = None
 
-    def trained(arch: Architecture) -> tuple[Variant, Context]:
-        torch.manual_seed(seed)
+    def trained(arch: Architecture, by: int) -> tuple[Variant, Context]:
+        torch.manual_seed(by)
         network = build(arch)
-        fit(network, data, Training(EPOCHS, batch=32, lr=0.1), hard_labels(), seed, before_step=clock.check)
-        start = Variant(arch, network), Context(data, network, folder, seed, before_step=clock.check)
+        fit(network, data, Training(EPOCHS, batch=32, lr=0.1), hard_labels(), by, before_step=clock.check)
+        start = Variant(arch, network), Context(data, network, folder, by, before_step=clock.check)
         note(*start, "trained")
         return start
 
@@ -167,10 +169,11 @@ def fixed(folder: Path, seed: int, seconds: float) -> list[File]:
         files.append(File(path, what))
 
     try:
-        for ratio, arch in itertools.product(RATIOS, from_both_ends(scaled_by_hand(config.space(data)))):
-            if arch.id not in starts:
-                starts[arch.id] = trained(arch)
-            given, context = starts[arch.id]
+        by_hand = from_both_ends(scaled_by_hand(config.space(data)))
+        for by, ratio, arch in itertools.product(range(seed, seed + 10 * AGAIN, AGAIN), RATIOS, by_hand):
+            if (by, arch.id) not in starts:
+                starts[by, arch.id] = trained(arch, by)
+            given, context = starts[by, arch.id]
             pruned = Prune(ratio=ratio, importance="magnitude", multiple=4, epochs=4)(given, context)
             note(pruned, context, f"prune {ratio}")
             distilled = Distill(epochs=6, lr=0.05, batch=32)(pruned, context)
