@@ -5,8 +5,8 @@
 Exports random networks as a study screens them and measures each file beside the hand-made one, in the same rounds,
 until the table holds `--networks` or the minutes are over; call it again to go on. The table keeps every network's
 description, so predictors are compared without a device (latency_predictors.py). With `--blocks FILE.parquet` every
-block of the space is measured first, as `search device calibrate` does it. Weights and images are random: no latency
-depends on them.
+block of the space is measured first, as `search device calibrate` does it. `beside` is what the hand-made network took
+in int8 of what it took in float, in the same rounds. Weights and images are random: no latency depends on them.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from search.config.study import read_config  # noqa: E402
 from search.hand_made import hand_made  # noqa: E402
 from search.latency.block_files import copies_of, network_files  # noqa: E402
 from search.latency.calibrate_device import TOGETHER, measure_blocks  # noqa: E402
-from search.latency.precision import FLOAT, PRECISIONS  # noqa: E402
+from search.latency.precision import PRECISIONS  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.placements import placements  # noqa: E402
 from spaces.space import SearchSpace, sample  # noqa: E402
@@ -65,16 +65,17 @@ def measured_blocks(space: SearchSpace, reference: Path) -> list[dict[str, float
     return rows
 
 
-def measure(arch: Architecture, reference: Path) -> list[dict[str, float | str]]:
+def measure(arch: Architecture, reference: Path, beside: Path) -> list[dict[str, float | str]]:
     """A row each for the float and the int8 file, measured in the same rounds."""
     with TemporaryDirectory() as folder:
         files = network_files(arch, NORMALISATION, PRECISIONS, Path(folder) / "network")
-        found = OnnxRuntime(rounds=ROUNDS).measure(list(files.values()), reference, "here")
+        *found, other = OnnxRuntime(rounds=ROUNDS).measure([*files.values(), beside], reference, "here")
     return [
         {
             "architecture": arch.to_json(),
             "precision": precision,
             "clock_ms": one.value,
+            "beside": float(other.details["ratio"]),
             **{name: float(one.details[name]) for name in ("ratio", "ratio_low", "ratio_high", "reference_ms")},
         }
         for precision, one in zip(PRECISIONS, found, strict=True)
@@ -104,14 +105,16 @@ def main() -> None:
     rows = parquet.read_table(arguments.table).to_pylist() if arguments.table.exists() else []
     known = {row["architecture"] for row in rows}
     with TemporaryDirectory() as folder:
-        reference = network_files(hand_made(space), NORMALISATION, (FLOAT,), Path(folder) / "reference")[FLOAT]
+        reference, beside = network_files(
+            hand_made(space), NORMALISATION, PRECISIONS, Path(folder) / "reference"
+        ).values()
         if arguments.blocks and not arguments.blocks.exists():
             save(measured_blocks(space, reference), arguments.blocks)
         for arch in networks(space, arguments.networks, arguments.seed):
             if time.monotonic() > ends:
                 break
             if arch.to_json() not in known:
-                rows += measure(arch, reference)
+                rows += measure(arch, reference, beside)
                 if len(rows) % (2 * SAVE_EVERY) == 0:
                     save(rows, arguments.table)
     save(rows, arguments.table)

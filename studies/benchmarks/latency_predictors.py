@@ -1,8 +1,9 @@
 """How well a few measured networks predict the others: python studies/benchmarks/latency_predictors.py --table FILE
 
 Reads a table that latency_here.py wrote, and its `--blocks`. As often as `--splits` says, so many networks as a study
-affords are drawn, the predictor of a study is fitted to them, and all others are predicted. Prints Markdown: means over
-the splits, and of the share within 10 % the tenth worst of a hundred splits. Needs no device; two minutes.
+affords are drawn, the predictor of a study is fitted to them, and all others are predicted. With `--beside` int8 files
+are compared with the hand-made network's int8 file in the same rounds, and not with its float one. Prints Markdown:
+means over the splits, and of the share within 10 % the tenth worst of a hundred splits. Needs no device; two minutes.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from scipy.stats import spearmanr  # noqa: E402
 
 from search.latency.block_table import BlockTable  # noqa: E402
 from search.latency.foresight import Known, foresee  # noqa: E402
+from search.latency.precision import INT8  # noqa: E402
 from spaces.architecture import Architecture  # noqa: E402
 from spaces.space import SearchSpace  # noqa: E402
 
@@ -41,10 +43,13 @@ def main() -> None:
     parser.add_argument("--space", type=Path, default=Path("studies/cifar10/space.yaml"))
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--blocks", type=Path, help="what latency_here.py --blocks wrote")
+    parser.add_argument("--beside", action="store_true", help="int8 beside int8")
     parser.add_argument("--measured", type=int, nargs="+", default=[10, 20, 30, 40])
     parser.add_argument("--splits", type=int, default=50)
     arguments = parser.parse_args()
     table = parquet.read_table(arguments.table).to_pylist()
+    if arguments.beside:
+        table = [row | {"ratio": row["ratio"] / row["beside"]} if row["precision"] == INT8 else row for row in table]
     blocks = parquet.read_table(arguments.blocks).to_pylist() if arguments.blocks else []
     first = Architecture.from_json(table[0]["architecture"])
     space = read_space(arguments.space, first.input_shape[1], first.classes)
