@@ -1,4 +1,4 @@
-"""The pages say what is there: the README's tree, every command, every entry of a registry."""
+"""The pages say what is there: the tree of CONTRIBUTING.md, every command, every entry of a registry."""
 
 import importlib
 import inspect
@@ -29,12 +29,12 @@ REGISTRIES = {
 
 
 def tree() -> Iterator[str]:
-    """The paths in README's tree: the code block with a line that starts with `kernels/`.
+    """The paths in CONTRIBUTING.md's tree: the code block with a line that starts with `kernels/`.
 
     A line holds names with one blank between them, then two or more blanks and what they are; a line further
     in belongs to the folder above it.
     """
-    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S)
     (block,) = [b for b in blocks if re.search(r"^kernels/", b, re.M)]
     above: list[tuple[int, str]] = []
     for line in filter(str.strip, block.splitlines()):
@@ -74,13 +74,13 @@ def commands() -> dict[str, str]:
     return {name: command.help or "" for name, command in group.commands.items()}  # type: ignore[attr-defined]
 
 
-def test_every_path_in_the_readmes_tree_exists() -> None:
+def test_every_path_in_the_tree_exists() -> None:
     paths = list(tree())
     assert len(paths) > 20
     assert not [path for path in paths if not list(ROOT.glob(path))]
 
 
-def test_every_folder_is_in_the_readmes_tree() -> None:
+def test_every_folder_is_in_the_tree() -> None:
     assert not folders() - set(tree())
 
 
