@@ -44,6 +44,7 @@ from compress.distill.step import Distill  # noqa: E402
 from compress.evaluate import evaluate_file  # noqa: E402
 from compress.prune.channels import Prune  # noqa: E402
 from compress.quantize.step import Quantize  # noqa: E402
+from compress.recipe import StepError  # noqa: E402
 from compress.train import Training, fit, hard_labels  # noqa: E402
 from compress.variant import Variant  # noqa: E402
 from search.config.recipe import read_recipe  # noqa: E402
@@ -174,7 +175,10 @@ def fixed(folder: Path, seed: int, seconds: float) -> list[File]:
             if (by, arch.id) not in starts:
                 starts[by, arch.id] = trained(arch, by)
             given, context = starts[by, arch.id]
-            pruned = Prune(ratio=ratio, importance="magnitude", multiple=4, epochs=4)(given, context)
+            try:
+                pruned = Prune(ratio=ratio, importance="magnitude", multiple=4, epochs=4)(given, context)
+            except StepError:  # the least ratios take nothing from narrow networks
+                continue
             note(pruned, context, f"prune {ratio}")
             distilled = Distill(epochs=6, lr=0.05, batch=32)(pruned, context)
             note(distilled, context, f"prune {ratio}, distill")
