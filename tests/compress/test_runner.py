@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,10 @@ from onnx import TensorProto, helper
 
 from compress import runner
 from compress.devices.jobs import archive
+from compress.runner.energy import energy, gpus, packages
 from compress.runner.engines import ENGINES, Unrunnable, engine, installed
 from compress.runner.feeding import ready_call
 from compress.runner.machine import machine
-from compress.runner.memory import energy
 
 HERE = [name for name in ENGINES if engine(name).version() and engine(name).READS == ".onnx"]
 
@@ -135,7 +136,23 @@ def test_energy_is_read_from_the_packages_and_survives_a_counter_that_wraps(tmp_
         (tmp_path / name).mkdir()
         (tmp_path / name / "energy_uj").write_text("900\n")
         (tmp_path / name / "max_energy_range_uj").write_text(f"{range_uj}\n")
-    found = energy(lambda: (tmp_path / "intel-rapl:0/energy_uj").write_text("100\n"), 0.01, str(tmp_path))
+    found = energy(lambda: (tmp_path / "intel-rapl:0/energy_uj").write_text("100\n"), packages(str(tmp_path)), 0.01)
     assert found["joules"] == pytest.approx((1001 - 900 + 100) / 1e6)  # past 1000 comes 0
     assert found["calls"] >= 1
-    assert energy(lambda: None, 0.01, str(tmp_path / "none")) == {}
+    assert energy(lambda: None, packages(str(tmp_path / "none")), 0.01) == {}
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs a C compiler")
+def test_energy_of_a_gpu_is_read_from_nvml_where_it_has_a_counter(tmp_path: Path) -> None:
+    """A stand-in for NVIDIA's library: its GPU uses 250 mJ between two questions, another has no counter."""
+    assert gpus(str(tmp_path / "none.so")) == []
+    for name, answer in (("counts", 0), ("counts_nothing", 3)):  # 3: NVML_ERROR_NOT_SUPPORTED
+        source = f"""int nvmlInit_v2(void) {{ return 0; }}
+            int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {{ *device = 0; return index; }}
+            int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *mj) {{
+                static unsigned long long used = 1000; *mj = (used += 250); return {answer}; }}"""
+        (tmp_path / f"{name}.c").write_text(source)
+        made = ["gcc", "-shared", "-fPIC", "-o", str(tmp_path / f"{name}.so"), str(tmp_path / f"{name}.c")]
+        subprocess.run(made, check=True)
+    assert energy(lambda: None, gpus(str(tmp_path / "counts.so")), 0.01)["joules"] == pytest.approx(0.25)
+    assert gpus(str(tmp_path / "counts_nothing.so")) == []
