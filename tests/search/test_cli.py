@@ -5,17 +5,18 @@ import os
 import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
 
-from search import cli
+from search.commands.app import app
 from tests.search.command_line import Call, is_one_message, process
 from tests.search.finished_study import TINY, Finished
 
-GROUP = typer.main.get_command(cli.app)
+GROUP = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)  # type: ignore[attr-defined]
 READING = ("status", "top", "show", "report", "export")
 
@@ -37,6 +38,22 @@ def test_ctrl_c_leaves_with_130_and_one_line(search: Call, tmp_path: Path, monke
 
     monkeypatch.setattr("search.latency.files.measure_files", interrupted)
     said = search("measure", tmp_path / "some.onnx")
+    assert said.code == 130 and said.out == ""
+    assert said.err == "stopped. Nothing is half written; the same command begins again.\n"
+
+
+def test_ctrl_c_while_the_commands_are_being_loaded_leaves_with_130_and_one_line(
+    search: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupting:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "search.commands.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "search.commands.app")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    said = search("status")
     assert said.code == 130 and said.out == ""
     assert said.err == "stopped. Nothing is half written; the same command begins again.\n"
 
