@@ -88,6 +88,19 @@ def test_data_that_is_not_there_leaves_with_3(search: Call, tmp_path: Path) -> N
     is_one_message(said, 3, "no data file")
 
 
+def test_a_command_that_cannot_begin_leaves_no_database_behind(search: Call, tmp_path: Path) -> None:
+    db, recipe = tmp_path / "runs" / "lathe.db", tmp_path / "recipe.yaml"
+    recipe.write_text("task: {kind: digits}\nsteps: [quantize]\n")
+    (tmp_path / "bad.onnx").write_bytes(b"no network")
+    none = f"task={{kind: parquet, path: {tmp_path}/none.parquet}}"
+    is_one_message(search("launch", TINY, "-o", none, "--db", db), 3, "no data file")
+    is_one_message(search("launch", TINY, "-o", "limits={params: 1}", "--db", db), 5, "limit")
+    for model in (tmp_path / "bad.onnx", tmp_path / "none.onnx"):
+        said = search("compress", "--model", model, "--recipe", recipe, "--db", db)
+        assert said.code != 0 and "Traceback" not in said.err
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["bad.onnx", "recipe.yaml"]
+
+
 def test_validate_says_what_the_space_holds(search: Call) -> None:
     said = search("validate", TINY)
     assert said.code == 0
@@ -106,8 +119,7 @@ def test_an_infeasible_space_is_refused_before_anything_is_written_down(search: 
     db = tmp_path / "lathe.db"
     said = search("launch", TINY, "-q", "-o", "limits.params=1k", "--db", db)
     is_one_message(said, 5, "The nearest found is", "params is 3,", "limit 1,000", "Raise these limits")
-    with sqlite3.connect(db) as connection:
-        assert connection.execute("select count(*) from lathe_study").fetchone() == (0,)
+    assert not db.exists()
 
 
 def test_an_unknown_study_is_answered_with_the_nearest(search: Call, finished: Finished) -> None:
