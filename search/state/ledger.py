@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from compress.artifact import Artifact, DamagedArtifact
 from compress.measurement import Measurement, sessions_of
+from compress.scratch import sweep_abandoned
 from search.errors import ConfigError, NotFound, Paused, StudyBusy, no_study
 from search.state import reading, rows
 from search.state.database import explained, for_reading
@@ -80,8 +81,9 @@ class Ledger:
     ) -> StudyRecord:
         """Create the study, or resume it if config and data are what they were; take its lock until `close`.
 
-        Files that a killed process left without a row are removed. A study that is done stays done. Raises
-        StudyBusy if another process works on it, ConfigError if config or data differ from the study's.
+        Files that a killed process left, without a row or among the temporary ones, are removed. A study that is done
+        stays done. Raises StudyBusy if another process works on it, ConfigError if config or data differ from the
+        study's.
         """
         self._lock(name)
         config_hash = digest(dict(config))
@@ -106,6 +108,7 @@ class Ledger:
             session.flush()
             record = reading.study_record(row)
         self.store.sweep()  # old leftovers, even while others write
+        sweep_abandoned()
         self.gc()
         return record
 
