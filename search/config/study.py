@@ -70,8 +70,8 @@ class Compress:
     """What happens to the winners. keep: how many networks of the front. extra: so many more are trained for a share
     `short` of the first step's epochs, and those that may still change the front go on, within the epochs that `keep`
     networks would take; 0: no such race. max_drop: points of accuracy that the compression of a network may cost.
-    teacher_epochs: how long a largest network is trained on before it teaches. judge: `each` step is kept or undone, or
-    the recipe at its `end`."""
+    teacher_epochs: how long a largest network is trained on before it may teach. judge: `each` step is kept or undone,
+    or the recipe at its `end`."""
 
     keep: int = 3
     extra: int = 0
