@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from typing import ClassVar
 
 from compress.context import Context
 from compress.recipe import STEPS, StepError
@@ -18,6 +19,7 @@ class Train:
     start; the step is judged like every other, so weights that get worse are thrown away.
     """
 
+    asks_teacher: ClassVar[bool] = False
     epochs: int = 20
     lr: float = 0.05
     batch: int = 64

@@ -33,6 +33,11 @@ def is_quantizing(step: Any) -> bool:
     return hasattr(step, "write")
 
 
+def asks_teacher(step: Any) -> bool:
+    """Whether a step learns from the context's teacher: by its `asks_teacher`, else every step with epochs may."""
+    return bool(getattr(step, "asks_teacher", getattr(step, "epochs", 0) > 0))
+
+
 STEPS: Registry[type[Step]] = Registry("step", "lathe.steps")
 
 import compress.distill.step  # noqa: E402  (these register themselves in STEPS)

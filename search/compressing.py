@@ -1,7 +1,5 @@
 """`search compress`: the compression half alone, on a model of the user's: same steps, same judge, same records."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from compress.export.formats import copy_all
 from compress.foreign import Description, rebuilt
 from compress.memory import keep_freed_memory
 from compress.prune.foreign import EXTRA
+from compress.scratch import discard, make_scratch
 from compress.variant import Variant
 from search.choosing import nearest_miss, ship
 from search.config.recipe import RecipeConfig
@@ -129,16 +128,16 @@ def opened(config: RecipeConfig, ledger: Ledger, watch: Watch) -> Iterator[Job |
     teacher = teacher_of(config, starts, ledger, data)
     tree = config.tree | {"model_sha256": digest_of(starts)}
     tree["objectives"] = {"accuracy": "max", f"latency_ms@{config.device}": "min"}
-    folder, graphs = Path(tempfile.mkdtemp(prefix="lathe-")), {}
+    folder, graphs = make_scratch(), {}
     try:
         context = Context(data, None, folder, graphs=graphs, formats=formats_of(config.devices[config.device]))
         reference = _exported(starts[0].variant, context, starts[0].name)
         record = ledger.open_study(config.study, tree, data.digest, versions(), config.seed)
     except BaseException:
-        shutil.rmtree(folder)
+        discard(folder)
         raise
     if record.state == "done":
-        shutil.rmtree(folder)
+        discard(folder)
         watch.say("This study is done; nothing is repeated. To run it anew give it another `study:` name.")
         yield None
         return

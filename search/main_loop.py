@@ -21,7 +21,7 @@ from search.study import Study, open_study, proposer_of
 from search.supernet import ranks
 from search.supernet.checkpoint import load_weights
 from search.supernet.shared_weights import Supernet, build_supernet
-from search.supernet.teacher import train_teacher
+from search.supernet.teacher import choose_teacher
 from search.supernet.training import train_supernet
 from search.twins import race_twins
 from search.watch import Watch
@@ -84,13 +84,13 @@ def develop(
     """Train, compress and export the best of the front, with the baselines beside them. Raises: Infeasible."""
     config = study.config
     with stage(study, "winners", steps_to_take(config)):
-        teacher, chosen = train_teacher(study, supernet), list[TrialRecord]()
-        for trial in finalists(study, supernet, teacher[0], front):
+        develop_hand_made(study)  # first: it may be the one to teach
+        teacher, chosen = choose_teacher(study, supernet), list[TrialRecord]()
+        for trial in finalists(study, supernet, teacher[0] if teacher else None, front):
             develop_winner(trial, supernet, teacher, study)
             chosen.append(trial)
         for trial in spread(study, random_front, 1):
             develop_winner(trial, supernet, teacher, study, role="baseline")
-        develop_hand_made(study)
         shipped = ship(study)
     if shipped is None:
         raise Infeasible(

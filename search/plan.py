@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from compress.recipe import asks_teacher
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
 from search.fidelities.short import rungs
@@ -112,12 +113,14 @@ def print_plan(config: StudyConfig) -> None:
 
 
 def _winners_s(config: StudyConfig, costs: Costs) -> float:
-    """The teacher, the hand-made network alone, then every chain, whose trained steps ask the teacher too: a third of
-    what training it takes."""
+    """The hand-made network alone, the teacher, then every chain, whose steps may ask the teacher too: a third of what
+    training it takes. Where no step asks, none is trained."""
     epochs = sum(getattr(step, "epochs", 0) for _, step in config.steps)
-    chain_s = epochs * (costs.network_epoch_s + costs.teacher_epoch_s / 3) + STEP_S * (1 + len(config.steps))
+    taught = sum(getattr(step, "epochs", 0) for _, step in config.steps if asks_teacher(step))
+    chain_s = epochs * costs.network_epoch_s + taught * costs.teacher_epoch_s / 3 + STEP_S * (1 + len(config.steps))
     alone_s = config.supernet.epochs * costs.network_epoch_s
-    return config.compress.teacher_epochs * costs.teacher_epoch_s + alone_s + (config.compress.keep + 2) * chain_s
+    teacher_s = config.compress.teacher_epochs * costs.teacher_epoch_s if taught else 0.0
+    return teacher_s + alone_s + (config.compress.keep + 2) * chain_s
 
 
 def estimate_seconds(config: StudyConfig) -> Costs:

@@ -1,11 +1,11 @@
 """What surrounds the work of a study: its stages, and the state it is left in."""
 
 import resource
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from compress.scratch import discard
 from search.errors import Interrupted
 from search.watch import duration
 from search.workplace import Workplace
@@ -36,7 +36,7 @@ def state_on_leaving(study: Workplace) -> Iterator[None]:
         study.ledger.set_state(study.id, "failed")
         raise
     finally:
-        shutil.rmtree(study.folder, ignore_errors=True)
+        discard(study.folder)
 
 
 def _tell_cost(study: Workplace) -> None:

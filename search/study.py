@@ -2,7 +2,6 @@
 
 import platform
 import random
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from compress.devices import fingerprint_of
 from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
 from compress.recipe import is_quantizing
+from compress.scratch import make_scratch
 from search.config.study import StudyConfig
 from search.hand_made import scaled_by_hand
 from search.latency.foresight import Foresight, Known, foresee
@@ -172,8 +172,7 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch, data: Data | N
     record = ledger.open_study(config.study, config.tree, data.digest, versions(), config.search.seed)
     record_facts(ledger, record.id, data)
     proposer = proposer_of(config, ledger, record.id, remaining(ledger, record.id, space))
-    folder = Path(tempfile.mkdtemp(prefix="lathe-"))
-    study = Study(config, record, ledger, data, space, proposer, watch, folder)
+    study = Study(config, record, ledger, data, space, proposer, watch, make_scratch())
     _restore(study)
     watch.note = lambda stage, done, total: study.event(
         "progress", f"{stage} {done:g} of {total:g}", {"stage": stage, "done": done, "total": total}

@@ -29,12 +29,17 @@ from search.state.records import ASSISTANT, ArtifactRecord, Evaluation, Parent, 
 from search.state.weights import weights_bytes
 from search.study import Study, architecture_record
 from search.supernet.shared_weights import Supernet
+from search.supernet.teacher import HAND_MADE
 from search.workplace import Workplace
 from spaces.architecture import Architecture
 
 
 def develop_winner(
-    trial: TrialRecord, supernet: Supernet, teacher: tuple[nn.Module, Parent], study: Study, role: Role = "winner"
+    trial: TrialRecord,
+    supernet: Supernet,
+    teacher: tuple[nn.Module, Parent] | None,
+    study: Study,
+    role: Role = "winner",
 ) -> None:
     """Take a trial's network from the supernet, or from its short training, through the recipe; records every step."""
     assert trial.architecture is not None
@@ -58,9 +63,7 @@ def develop_hand_made(study: Study) -> None:
     def start() -> Variant:
         return Variant(arch, trained_alone(arch, study.data, training, study.config.search.seed, study.watch.check))
 
-    Chain(study, "baseline", {"name": "hand-made"}, None, None).run(
-        "train", start, asdict(training), study.config.steps
-    )
+    Chain(study, "baseline", {"name": HAND_MADE}, None, None).run("train", start, asdict(training), study.config.steps)
 
 
 class Chain:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from compress.devices import DEVICES, DeviceError, DeviceOffline, remote
 from compress.devices.engines import PRECISIONS, PROCESSORS
 from compress.measurement import Measurement
 from compress.runner.engines.torch import MODES
+from compress.scratch import scratch_folder
 
 GONE = ("no devices", "not found", "device offline", "unauthorized", "cannot connect", "closed", "daemon not running")
 
@@ -69,8 +69,8 @@ class Adb:
 
     def send(self, folder: str, files: Sequence[tuple[Path, str]]) -> None:
         """By one `adb push` of a folder."""
-        with tempfile.TemporaryDirectory(prefix="lathe-") as scratch:
-            whole = Path(scratch) / folder
+        with scratch_folder() as scratch:
+            whole = scratch / folder
             whole.mkdir(mode=0o700)
             for path, name in files:
                 (whole / name).write_bytes(path.read_bytes())

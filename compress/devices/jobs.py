@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from compress import runner
 from compress.artifact import sha256_of
 from compress.devices import DeviceError
+from compress.scratch import scratch_folder
 
 ARCHIVE = "runner.zip"
 START = "from compress.runner.answering import main\n\nmain()\n"
@@ -59,8 +59,8 @@ def archive() -> bytes:
 @contextlib.contextmanager
 def packed_runner() -> Iterator[Path]:
     """The archive as a file, for as long as the block lasts."""
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-        path = Path(folder) / ARCHIVE
+    with scratch_folder() as folder:
+        path = folder / ARCHIVE
         path.write_bytes(archive())
         yield path
 

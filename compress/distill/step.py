@@ -44,6 +44,11 @@ class Distill:
         """Fewer leave none for an assistant."""
         return assistants.SHARE if self.assistant == "auto" else 1
 
+    @property
+    def asks_teacher(self) -> bool:
+        """With the labels alone nobody is asked."""
+        return self.weight > 0 or self.assistant == "auto"
+
     def __post_init__(self) -> None:
         if self.loss not in LOSSES.names():
             raise ValueError(f"`loss` must be one of {', '.join(LOSSES.names())}, got {self.loss!r}.")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from compress.export import EXPORTERS, Exporter, ExportError, Normalisation
 from compress.export.pt2 import export_pt2
+from compress.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,9 +37,9 @@ def export_litert(network: nn.Module, normalisation: Normalisation, input_shape:
 
     Through a torch.export program, which the other Python reads. Raises: ExportError. Cost: 15-60 s, mostly imports.
     """
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-        program = export_pt2(network, normalisation, input_shape, Path(folder) / "network.pt2")
-        made = Path(folder) / "network.tflite"
+    with scratch_folder() as folder:
+        program = export_pt2(network, normalisation, input_shape, folder / "network.pt2")
+        made = folder / "network.tflite"
         ask(
             "convert",
             program,
@@ -55,8 +55,8 @@ def export_litert(network: nn.Module, normalisation: Normalisation, input_shape:
 
 def answers(path: Path, x: np.ndarray) -> np.ndarray:
     """(N, C, H, W) float32 raw pixels -> (N, classes) float32, in LiteRT on one thread. Raises: ExportError."""
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-        given, found = Path(folder) / "given.npy", Path(folder) / "found.npy"
+    with scratch_folder() as folder:
+        given, found = folder / "given.npy", folder / "found.npy"
         np.save(given, x.astype(np.float32))
         ask("answer", path, given, found, what=f"LiteRT cannot run {path}: {{}} Export the network again.")
         return np.load(found)

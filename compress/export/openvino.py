@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from compress.export import EXPORTERS, Exporter, ExportError, Normalisation
 from compress.export.onnx import export_onnx
+from compress.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,8 +25,8 @@ def export_openvino(network: nn.Module, normalisation: Normalisation, input_shap
     Raises: ExportError. Cost: as the onnx exporter.
     """
     openvino = _openvino()
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-        source = export_onnx(network, normalisation, input_shape, Path(folder) / "network.onnx")
+    with scratch_folder() as folder:
+        source = export_onnx(network, normalisation, input_shape, folder / "network.onnx")
         try:
             model = openvino.Core().read_model(source)
             for index, node in enumerate(model.get_ordered_ops()):  # else named by a counter of the whole process

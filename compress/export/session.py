@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from compress.export import ExportError
 from compress.runner.engines.onnxruntime import session_options as options_of
+from compress.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -77,9 +77,9 @@ def graph_report(path: Path) -> dict[str, int | float]:
     """
     import onnx
 
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+    with scratch_folder() as folder:
         options = session_options()
-        options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
+        options.optimized_model_filepath = str(folder / "optimised.onnx")
         options.log_severity_level = 4  # it warns that the saved file fits this processor only, as is meant here
         _open(path, options)
         graph = onnx.load(options.optimized_model_filepath).graph

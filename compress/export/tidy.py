@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.export import ExportError
 from compress.export.hardswish import restore_hardswish
+from compress.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import onnx
@@ -65,8 +65,8 @@ def _simplify_once(model: onnx.ModelProto) -> onnx.ModelProto:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-        file = Path(folder) / "simple.onnx"
+    with scratch_folder() as folder:
+        file = folder / "simple.onnx"
         options.optimized_model_filepath = str(file)
         try:
             ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -4,9 +4,7 @@ The sum over parts says how widths compare; it leaves out what is between the pa
 exported and measured beside the one it came from, and the budget is corrected until the share is the one asked for.
 """
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch import nn
 
@@ -19,6 +17,7 @@ from compress.prune.plan import Plan
 from compress.prune.staircase import LEAST, MeasureFiles, Staircase, measure_parts, widths_up_to
 from compress.prune.widths import Losses, least_loss
 from compress.recipe import StepError
+from compress.scratch import scratch_folder
 from spaces.tasks import Data
 
 TRIES = 4
@@ -93,9 +92,9 @@ def measured(
 ) -> list[float]:
     """Latencies in ms of whole networks, of one session each."""
     normalisation = data.mean, data.std
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+    with scratch_folder() as folder:
         files = [
-            export_for_screening(each, normalisation, data.input_shape, Path(folder) / f"{i}.onnx", formats)
+            export_for_screening(each, normalisation, data.input_shape, folder / f"{i}.onnx", formats)
             for i, each in enumerate([network, *others])
         ]
         return [found.value for found in measure(files)]

@@ -6,7 +6,6 @@ cost half as much again. Nothing of this is known here; it is measured. Source o
 arXiv:2110.10811, who look latencies up by the channels of each layer.
 """
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from compress.devices import Device
 from compress.export.formats import copy_all
 from compress.measurement import Measurement
 from compress.prune.parts import Part, write_part
+from compress.scratch import scratch_folder
 
 LEAST = 0.02  # latencies closer than this are equal
 MOST = 16  # widths measured of one dimension
@@ -81,8 +81,8 @@ def measure_parts(
     for start in range(0, len(left), BATCH):
         before_batch(start / len(left))
         batch = left[start : start + BATCH]
-        with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-            found = measure([write_part(part, Path(folder), formats) for part in batch])
+        with scratch_folder() as folder:
+            found = measure([write_part(part, folder, formats) for part in batch])
         known.update((part, measurement.value) for part, measurement in zip(batch, found, strict=True))
     return known
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compress.quantize import QUANTIZERS, QuantizeError
 from compress.quantize.int8 import explained, prepare, write_stripped
+from compress.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import onnx
@@ -28,8 +28,8 @@ def dynamic(float_path: Path, context: Context, path: Path, settings: Quantize) 
     import onnx
     from onnxruntime import quantization
 
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder, explained(float_path):
-        prepared, quantized = Path(folder) / "prepared.onnx", Path(folder) / "quantized.onnx"
+    with scratch_folder() as folder, explained(float_path):
+        prepared, quantized = folder / "prepared.onnx", folder / "quantized.onnx"
         prepare(float_path, prepared)
         if not _has_stored_product(onnx.load(prepared)):
             raise QuantizeError(

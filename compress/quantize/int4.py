@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compress.quantize import QUANTIZERS, QuantizeError
 from compress.quantize.int8 import explained, prepare, write_stripped
+from compress.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from compress.context import Context
@@ -27,12 +27,12 @@ def int4_weights(float_path: Path, context: Context, path: Path, settings: Quant
     """
     import onnx
 
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder, explained(float_path):
+    with scratch_folder() as folder, explained(float_path):
         from onnxruntime import quantization
         from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
         from onnxruntime.quantization.onnx_model import ONNXModel
 
-        model = ONNXModel(onnx.load(prepare(float_path, Path(folder) / "prepared.onnx")))
+        model = ONNXModel(onnx.load(prepare(float_path, folder / "prepared.onnx")))
         model.replace_gemm_with_matmul()  # the quantizer knows no Gemm
         config = DefaultWeightOnlyQuantConfig(
             BLOCK, is_symmetric=True, accuracy_level=IN_INT8, quant_format=quantization.QuantFormat.QOperator

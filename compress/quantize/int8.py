@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from compress.export.quiet import quiet
 from compress.quantize import QuantizeError
 from compress.quantize.between import ACTIVATIONS, ADDITION, between
+from compress.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import onnx
@@ -64,9 +64,9 @@ def calibrated(float_path: Path, calibration: np.ndarray, method: str) -> Iterat
     import onnx
 
     _check(calibration, method)
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+    with scratch_folder() as folder:
         with explained(float_path, calibration.shape[1:]):
-            prepared = prepare(float_path, Path(folder) / "prepared.onnx")
+            prepared = prepare(float_path, folder / "prepared.onnx")
             graph = onnx.load(prepared).graph
         nodes = tuple(node.name for node in graph.node if node.op_type in OPERATORS)
         name = graph.input[0].name

@@ -40,6 +40,11 @@ class Qat:
     weight: float = 0.7
     images: int = 256
 
+    @property
+    def asks_teacher(self) -> bool:
+        """Without training, or with the labels alone, nobody is asked."""
+        return self.epochs > 0 and self.weight > 0
+
     def __post_init__(self) -> None:
         if not pt2e.is_installed():
             raise ValueError("the step qat needs torchao, which is not installed. Run: pip install 'lathe[qat]'")

@@ -57,6 +57,8 @@ def init(
         space = SearchSpace(found.shape, found.classes, config.stem_width, config.stem_stride, config.stages)
         shape = " x ".join(map(str, found.shape))
         print(f"{out}   {found.examples:,} examples, {found.classes} classes, {shape}   {size(space):.1e} networks")
+        if found.passed_over:
+            print(f"no images in {', '.join(map(repr, found.passed_over))}: passed over", file=sys.stderr)
         call = f"search launch {shlex.quote(str(out))}"
         print(
             f"\n{call} --dry-run   what it will do, and how long that takes\n{call}             do it",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from compress.scratch import scratch_folder
 from search.commands.options import Json
 
 bench = typer.Typer(help="How good measuring is on this machine.", no_args_is_help=True, rich_markup_mode=None)
@@ -60,7 +61,6 @@ def aa(
     as_json: Json = False,
 ) -> None:
     """Measure a model against itself: the noise of this protocol beside that of plain means."""
-    import tempfile
 
     from search.errors import NotFound
     from search.latency import noise
@@ -70,8 +70,8 @@ def aa(
     if model is not None and not model.is_file():
         raise NotFound(f"no file {model}.")
     watch = Watch()
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder, noise.busy_processes(load):
-        path = model or sample_model(Path(folder) / "sample.onnx")
+    with scratch_folder() as folder, noise.busy_processes(load):
+        path = model or sample_model(folder / "sample.onnx")
         with watch.stage("Measuring", repeats):
             found = noise.noise_of(path, sessions, repeats, watch.advance)
     met = found[0].sd <= noise.TARGET

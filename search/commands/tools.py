@@ -53,13 +53,15 @@ def clean(
     db: Db = DEFAULT_DB,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List, remove nothing.")] = False,
 ) -> None:
-    """Remove stored files that no row refers to."""
+    """Remove stored files that no row refers to, and temporary ones of processes that were killed."""
+    from compress.scratch import sweep_abandoned
     from search.state.ledger import Ledger
 
     with Ledger.open(db, create=False) as ledger:
         found = ledger.orphans() if dry_run else ledger.gc()
+    found += map(str, sweep_abandoned(dry_run))
     print("\n".join(found), end="\n" if found else "")
-    print(f"{len(found)} files {'to remove' if dry_run else 'removed'}", file=sys.stderr)
+    print(f"{len(found)} files and folders {'to remove' if dry_run else 'removed'}", file=sys.stderr)
 
 
 COMMANDS = (doctor,)

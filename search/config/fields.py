@@ -88,24 +88,31 @@ class Reading:
         before = len(self.problems)
         kinds = field_kinds(make)
         self.known(path, tree, [name for name in kinds if name not in fixed], noun)
-        given = {
-            name: self.scalar((*path, name), tree[name], kind, f"`{name}`")
-            for name, kind in kinds.items()
-            if name in tree
-        }
+        read = {n: self.scalar((*path, n), tree[n], kind, f"`{n}`") for n, kind in kinds.items() if n in tree}
         declared: Any = make
         for each in fields(declared):
             if each.default is MISSING and each.default_factory is MISSING and each.name not in tree:
                 self.wrong(path, f"{noun} needs the field {each.name!r}", at_key=True)
-        if len(self.problems) > before:
-            return None
-        try:
-            return make(**given)
-        except ValueError as error:
-            named = re.match(r"`(\w+)`", str(error))
-            where = (*path, named.group(1)) if named and named.group(1) in tree else path
-            self.wrong(where, str(error).rstrip("."))
-            return None
+        made = self._made(path, make, read)
+        return made if len(self.problems) == before else None
+
+    def _made(self, path: Path, make: Any, read: Mapping[str, Any]) -> Any:
+        """The instance, or None. It raises for one field at a time: what it names is noted, and made without."""
+        given = {name: value for name, value in read.items() if value is not None}
+        while True:
+            if any(e.name not in given and e.default is MISSING and e.default_factory is MISSING for e in fields(make)):
+                return None
+            try:
+                return make(**given)
+            except ValueError as error:
+                message = str(error).rstrip(".")
+                named = re.findall(r"`(\w+)`", message)
+                first = named[0] if message.startswith("`") else ""
+                if not any(name in read and name not in given for name in named):  # else it may follow from another one
+                    self.wrong((*path, first) if first in given else path, message)
+                if first not in given:
+                    return None
+                del given[first]
 
     def registered(self, path: Path, name: Any, registry: Registry[Any], *, at_key: bool = False) -> Any:
         """The registry's entry of that name, or None."""

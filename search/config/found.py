@@ -35,6 +35,7 @@ class Found:
     examples: int
     classes: int
     shape: tuple[int, ...]
+    passed_over: tuple[str, ...] = ()
 
 
 def find(path: Path) -> Found:
@@ -75,8 +76,10 @@ def _folder(path: Path) -> Found:
     fields: dict[str, Any] = {"path": str(source)}
     if is_parted and test is not None:
         fields["test_path"] = str(test)
-    shape, size = _pictures([file.read_bytes() for file in _spread(files)], str(source))
-    return Found("folder", {**fields, **size}, len(files), len(by_class), shape)
+    shape, size = _pictures([(str(file), file.read_bytes()) for file in _spread(files)])
+    empty = tuple(p.name for p in sorted(source.iterdir()) if p.is_dir() and p.name not in by_class)
+    hidden = tuple(name for name in empty if not name.startswith("."))
+    return Found("folder", {**fields, **size}, len(files), len(by_class), shape, hidden)
 
 
 def _classes_below(path: Path) -> Path | None:
@@ -110,7 +113,8 @@ def _table(path: Path) -> Found:
     rows = read_table(str(path), (image or series,)).column(0).slice(0, LOOKED_AT).to_pylist()
     named = {} if label == "label" else {"label": label}
     if image:
-        shape, size = _pictures([row["bytes"] if isinstance(row, dict) else row for row in rows], str(path))
+        encoded = [row["bytes"] if isinstance(row, dict) else row for row in rows]
+        shape, size = _pictures([(f"row {i} of {path}", one) for i, one in enumerate(encoded)])
         named |= {} if image == "image" else {"image": image}
         return Found("parquet", {"path": str(path), **named, **size}, len(y), len(classes), shape)
     nested = bool(rows[0]) and isinstance(rows[0][0], list)
@@ -176,16 +180,17 @@ def _spread(files: Sequence[Path]) -> list[Path]:
     return list(files[:: max(1, len(files) // LOOKED_AT)][:LOOKED_AT])
 
 
-def _pictures(encoded: Sequence[bytes], where: str) -> tuple[tuple[int, int, int], dict[str, int]]:
-    """(the shape of what a network will see, the fields that make it so)."""
-    from PIL import Image, UnidentifiedImageError
+def _pictures(encoded: Sequence[tuple[str, bytes]]) -> tuple[tuple[int, int, int], dict[str, int]]:
+    """Images with their names -> (the shape of what a network will see, the fields that make it so)."""
+    from PIL import Image
 
     images = list[tuple[int, int, str]]()
-    for one in encoded:
+    for what, one in encoded:
         try:
             image = Image.open(io.BytesIO(one))
-        except (UnidentifiedImageError, OSError, TypeError) as error:
-            raise DataError(f"an image of {where} cannot be read: {error}") from error
+        except (OSError, TypeError, ValueError, Image.DecompressionBombError) as error:
+            size = f"{len(one)} bytes" if one else "empty"
+            raise DataError(f"{what} is not an image, but {size}. Remove or replace it.") from error
         images.append((*image.size, image.mode))
     channels = 1 if all(mode in ("1", "L", "I", "I;16") for *_, mode in images) else 3
     fields = {"channels": 1} if channels == 1 else {}

@@ -52,7 +52,7 @@ def _read_stage(reading: Reading, path: Path, value: Any) -> StageSpace | None:
         reading.wrong((*path, "blocks"), f"`blocks` must be a list of blocks, got {shown(listed)}")
         listed = []
     blocks = [_read_block(reading, (*path, "blocks", i), entry) for i, entry in enumerate(listed)]
-    if "blocks" in tree and not listed:
+    if tree.get("blocks") == []:
         reading.wrong((*path, "blocks"), "`blocks` must name at least one block", f"known: {', '.join(BLOCKS.names())}")
     if len(reading.problems) > before:
         return None

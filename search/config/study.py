@@ -70,8 +70,8 @@ class Compress:
     """What happens to the winners. keep: how many networks of the front. extra: so many more are trained for a share
     `short` of the first step's epochs, and those that may still change the front go on, within the epochs that `keep`
     networks would take; 0: no such race. max_drop: points of accuracy that the compression of a network may cost.
-    teacher_epochs: how long a largest network is trained on before it teaches. judge: `each` step is kept or undone, or
-    the recipe at its `end`."""
+    teacher_epochs: how long a largest network is trained on before it may teach. judge: `each` step is kept or undone,
+    or the recipe at its `end`."""
 
     keep: int = 3
     extra: int = 0
@@ -150,9 +150,7 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     task_tree, task = read_task(reading, tree["task"], folder) if "task" in tree else ({}, None)
     stem_width, stem_stride, stages = read_space(reading, tree["space"]) if "space" in tree else ((), 1, ())
     supernet = read_supernet(reading, tree.get("supernet"))
-    search = reading.instance(("search",), tree.get("search"), Search, "the search")
-    if search:
-        reading.registered(("search", "sampler"), search.sampler, SAMPLERS)
+    search = _read_search(reading, tree.get("search"))
     named, devices, written_out = read_devices(reading, tree.get("devices"))
     objectives = _read_objectives(reading, tree["objectives"], named) if "objectives" in tree else ()
     limits = read_limits(reading, tree.get("limits"), named)
@@ -172,6 +170,14 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
         name, task, stem_width, stem_stride, stages, supernet, search, objectives, limits, devices, compress, steps,
         export, tree={**tree, "task": task_tree},
     )  # fmt: skip
+
+
+def _read_search(reading: Reading, value: Any) -> Any:
+    """The section as `Search`, or None; a sampler that there is not is said beside all else that is wrong."""
+    name = value.get("sampler") if isinstance(value, dict) else None
+    is_known = not isinstance(name, str) or reading.registered(("search", "sampler"), name, SAMPLERS) is not None
+    search = reading.instance(("search",), value, Search, "the search")
+    return search if is_known else None
 
 
 def read_name(reading: Reading, value: Any) -> str:

@@ -19,7 +19,9 @@ def read_supernet(reading: Reading, value: Any) -> Any:
     tree, with_rule = dict(read), dict[str, Any]()  # what is checked together with the rule
     name = tree.pop("rule", DEFAULT_RULE)
     make: Any = reading.registered(("supernet", "rule"), name, RULES)
-    if make is None:
+    if make is None:  # then nobody knows its fields: the others are read all the same
+        known = {f.name for f in fields(Sharing)} - {"rule", "cut", "split"}
+        reading.instance(("supernet",), {k: v for k, v in tree.items() if k in known}, Sharing, "the supernet")
         return None
     own, shared = [f.name for f in fields(make)], [f.name for f in fields(Sharing) if f.name != "rule"]
     before = len(reading.problems)

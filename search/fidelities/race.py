@@ -26,7 +26,7 @@ Ended = Mapping[int, Mapping[str, float]]  # qualities at the end by metric, by 
 
 
 def finalists(
-    study: Study, supernet: Supernet, teacher: nn.Module, front: Sequence[TrialRecord]
+    study: Study, supernet: Supernet, teacher: nn.Module | None, front: Sequence[TrialRecord]
 ) -> Iterator[TrialRecord]:
     """The networks to develop, one by one: the next is chosen by what became of those before.
 
@@ -60,7 +60,7 @@ def finalists(
 
 
 def trained_in_short(
-    study: Study, supernet: Supernet, teacher: nn.Module, trials: Sequence[TrialRecord], plan: Rungs
+    study: Study, supernet: Supernet, teacher: nn.Module | None, trials: Sequence[TrialRecord], plan: Rungs
 ) -> Iterator[TrialRecord]:
     """Those of the trials that could be trained in short, with what came of it."""
     for trial in trials:

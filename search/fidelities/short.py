@@ -64,7 +64,9 @@ def steps_to_take(config: StudyConfig) -> int:
     return (plan.candidates if plan else 0) + (winners + 2) * len(config.steps)
 
 
-def train_short(trial: TrialRecord, supernet: Supernet, teacher: nn.Module, study: Study, epochs: int) -> TrialRecord:
+def train_short(
+    trial: TrialRecord, supernet: Supernet, teacher: nn.Module | None, study: Study, epochs: int
+) -> TrialRecord:
     """The trial with its qualities after `epochs` epochs of the first step; from the record where they are there.
 
     Raises: StepError, NonFiniteLoss: if the network cannot be trained so.

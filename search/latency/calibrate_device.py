@@ -4,7 +4,6 @@ What was measured is kept in the database and never measured again, by whatever 
 """
 
 import random
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import numpy as np
 from compress.devices import Device, fingerprint_of, formats_of
 from compress.devices.simulated import Simulated
 from compress.measurement import Measurement
+from compress.scratch import scratch_folder
 from search.latency.block_files import block_files, copies_of, network_files
 from search.latency.block_table import fit_blocks
 from search.latency.device_prior import DeviceTable
@@ -72,8 +72,8 @@ def calibrate_device(place: Place, networks: int, watch: Watch) -> list[Fit]:
     """
     missing = missing_blocks(place), missing_networks(place, networks)
     if any(missing):
-        with tempfile.TemporaryDirectory(prefix="lathe-") as folder, watch.stage("calibrate"):
-            _measure_all(place, *missing, Path(folder), watch)
+        with scratch_folder() as folder, watch.stage("calibrate"):
+            _measure_all(place, *missing, folder, watch)
     return [fit for precision in place.precisions if (fit := fit_of(place, precision)) is not None]
 
 

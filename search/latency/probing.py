@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from compress.devices import Device, Tells, digest, formats_of
 from compress.devices.sessions import measure_sessions
 from compress.measurement import Measurement
+from compress.scratch import scratch_folder
 from search.latency.sample_network import sample_model
 
 SESSIONS = 3
@@ -54,8 +53,8 @@ def probe(
             return answer
         time.sleep(ASK_AGAIN_S)
         about = _about(device)
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
-        path = sample_model(Path(folder) / "sample.onnx", formats_of(device))
+    with scratch_folder() as folder:
+        path = sample_model(folder / "sample.onnx", formats_of(device))
         (found,) = measure_sessions(device, [path], path, name, SESSIONS, after_each=step)
     return Probe(spec, answer.fingerprint, answer.reached_s, about, found)
 

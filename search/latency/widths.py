@@ -1,16 +1,15 @@
 """Which widths a device gives for nothing: channel staircases of a layer, or of the stages of a space."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from compress.devices import Device, formats_of
 from compress.devices import DeviceError as Unmeasurable
 from compress.export import ExportError
 from compress.prune.parts import Kind, Part, square
 from compress.prune.staircase import MeasureFiles, Staircase, beside_first, measure_parts, staircase, widths_up_to
+from compress.scratch import scratch_folder
 from search.errors import DeviceError
 from spaces.blocks import BLOCKS, Block
 from spaces.network import Placed
@@ -48,9 +47,9 @@ def widths_of_space(space: SearchSpace, device: Device, name: str) -> list[Found
 
 @contextlib.contextmanager
 def _measuring(device: Device, name: str) -> Iterator[MeasureFiles]:
-    with tempfile.TemporaryDirectory(prefix="lathe-") as folder:
+    with scratch_folder() as folder:
         try:
-            yield beside_first(device, name, Path(folder))
+            yield beside_first(device, name, folder)
         except (Unmeasurable, ExportError) as error:
             raise DeviceError(str(error)) from error
 

@@ -11,25 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from compress.artifact import Artifact, DamagedArtifact, Store
+from compress.artifact import Artifact, DamagedArtifact
 from compress.measurement import Measurement, sessions_of
+from compress.scratch import sweep_abandoned
 from search.errors import ConfigError, NotFound, Paused, StudyBusy, no_study
-from search.state import database, reading, rows
-from search.state.database import (
-    check_schema,
-    checkpoint,
-    connect,
-    create_tables,
-    explained,
-    revision,
-    shown_url,
-    store_of,
-)
+from search.state import reading, rows
+from search.state.database import explained, for_reading
 from search.state.differences import refusal
-from search.state.locks import FileLock, Lock, lock_study, owner
+from search.state.home import Home
+from search.state.locks import Lock, lock_study, owner
 from search.state.records import (
     ArchitectureRecord,
     ArtifactRecord,
@@ -49,37 +42,26 @@ from search.state.tables import ArtifactRow, CheckpointRow, EventRow, StudyRow, 
 class Ledger:
     """An open study database with its artifact store. Not for several threads or forked children."""
 
-    def __init__(self, url: str, engine: Engine, store: Store) -> None:
-        self.url, self.store = url, store
-        self._engine = engine
-        self._writing = FileLock(store.root / ".writers", shared=True)
+    def __init__(self, url: str, home: Home) -> None:
+        self.url, self.store = url, home.store
+        self._home = home
         self._locks: dict[str, Lock] = {}
 
     @classmethod
     def open(cls, url: str, create: bool = True) -> Self:
-        """Open for writing; with `create`, make the database (and its folder) if there is none.
+        """Open for writing; with `create`, a SQLite file that is not there (and its folder) is made by the first write.
 
         `url` is a database URL or the path of a SQLite file. Raises SchemaError if it cannot be used as it
         is.
         """
-        engine = connect(url, create=create)
-        try:
-            if create and revision(engine) is None:
-                create_tables(engine)
-            check_schema(engine)
-            return cls(url, engine, store_of(url))
-        except BaseException:
-            engine.dispose()
-            raise
+        return cls(url, Home(url, create))
 
     def close(self) -> None:
         """Give back all locks. The studies keep their state."""
         for lock in self._locks.values():
             lock.release()
         self._locks.clear()
-        self._writing.release()
-        checkpoint(self._engine)
-        self._engine.dispose()
+        self._home.close()
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +72,7 @@ class Ledger:
     @property
     def shown(self) -> str:
         """The database for a message: the file, or the URL without its password."""
-        return shown_url(self._engine.url)
+        return self._home.shown
 
     # Studies
 
@@ -99,8 +81,9 @@ class Ledger:
     ) -> StudyRecord:
         """Create the study, or resume it if config and data are what they were; take its lock until `close`.
 
-        Files that a killed process left without a row are removed. A study that is done stays done. Raises
-        StudyBusy if another process works on it, ConfigError if config or data differ from the study's.
+        Files that a killed process left, without a row or among the temporary ones, are removed. A study that is done
+        stays done. Raises StudyBusy if another process works on it, ConfigError if config or data differ from the
+        study's.
         """
         self._lock(name)
         config_hash = digest(dict(config))
@@ -125,6 +108,7 @@ class Ledger:
             session.flush()
             record = reading.study_record(row)
         self.store.sweep()  # old leftovers, even while others write
+        sweep_abandoned()
         self.gc()
         return record
 
@@ -144,7 +128,7 @@ class Ledger:
     def set_stage(self, study_id: int, stage: str) -> None:
         """Say what the study is doing now; also a moment for SQLite to tidy up its log."""
         self._change_study(study_id, stage=stage)
-        checkpoint(self._engine)
+        self._home.tidy()
 
     def set_state(self, study_id: int, state: StudyState) -> None:
         """running, paused, done or failed; the last two also set `finished_at`."""
@@ -343,7 +327,8 @@ class Ledger:
 
         Does nothing while another process has the store open.
         """
-        if not self._writing.try_alone():
+        writers = self._home.writers()
+        if not writers.try_alone():
             return []
         try:
             self.store.sweep(older_than_s=0.0)
@@ -352,12 +337,13 @@ class Ledger:
                 self.store.remove(sha256)
             return removed
         finally:
-            self._writing.share()
+            writers.share()
 
     # Inside
 
     def _put(self, source: Path | bytes) -> Artifact:
         try:
+            self._home.to_write()
             return self.store.put(source)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -369,6 +355,7 @@ class Ledger:
     def _lock(self, name: str) -> None:
         if name in self._locks:
             return
+        self._home.to_write()  # its folder holds the lock
         lock = lock_study(self.url, name)
         if lock is None:
             holder = next((study.owner for study in self.studies() if study.name == name), "") or "another process"
@@ -388,10 +375,12 @@ class Ledger:
 
     @contextmanager
     def _write(self) -> Iterator[Session]:
-        with explained(self._engine.url), Session(self._engine) as session, session.begin():
+        engine = self._home.to_write()
+        with explained(engine.url), Session(engine) as session, session.begin():
             yield session
 
     @contextmanager
     def _read(self) -> Iterator[Session]:
-        with explained(self._engine.url), Session(database.for_reading(self._engine)) as session:
+        engine = self._home.to_read()
+        with explained(engine.url), Session(for_reading(engine)) as session:
             yield session

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from spaces.registry import nearest
 from spaces.tasks.data import TASKS, Data, DataError, make_data
-from spaces.tasks.pixels import decode, stacked
+from spaces.tasks.pixels import decode, decode_all, stacked
 from spaces.tasks.table import Source, load_parts
 
 PARTS = {"test", "train", "training", "val", "valid", "validation"}
@@ -57,8 +59,15 @@ class Folder:
         if strange:
             raise DataError(f"{path} has a class {strange[0]!r}, which the folder to train on has not.")
         chosen = list(_alternating(by_class))[: limit or None]
-        images = [decode(file.read_bytes(), self.size, self.channels, str(file)) for _, file in chosen]
+        images = decode_all((partial(self._decode, file) for _, file in chosen), path)
         return stacked(images, path), torch.tensor([names.index(name) for name, _ in chosen]), names
+
+    def _decode(self, file: Path) -> np.ndarray:
+        try:
+            encoded = file.read_bytes()
+        except OSError as error:
+            raise DataError(f"{file} cannot be read: {error.strerror}.") from error
+        return decode(encoded, self.size, self.channels, str(file))
 
 
 def image_files(folder: Path) -> dict[str, list[Path]]:

@@ -5,13 +5,14 @@ schema's `huggingface` metadata where present. Source: Hugging Face datasets, Im
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from spaces.tasks.data import TASKS, Data, DataError, drawn, make_data
-from spaces.tasks.pixels import decode, stacked
+from spaces.tasks.pixels import decode, decode_all, stacked
 from spaces.tasks.table import Source, load_parts, read_labels, read_table
 
 
@@ -57,7 +58,9 @@ class Parquet:
         labels, names = read_labels(table, self.label, path, known)
         rows = drawn(table.num_rows, limit)
         column = table.column(self.image)
-        images = [self._decode(column[row].as_py(), f"row {row} of {path}") for row in rows.tolist()]
+        images = decode_all(
+            (partial(self._decode, column[row].as_py(), f"row {row} of {path}") for row in rows.tolist()), path
+        )
         return stacked(images, path), labels[rows], names
 
     def _decode(self, row: dict[str, Any] | bytes, what: str) -> np.ndarray:

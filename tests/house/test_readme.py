@@ -68,7 +68,7 @@ def section(title: str) -> set[str]:
 
 def commands() -> dict[str, str]:
     """Every command of `search` and its help."""
-    from search.cli import app  # the Typer application
+    from search.commands.app import app  # the Typer application
 
     group = typer.main.get_command(app)
     return {name: command.help or "" for name, command in group.commands.items()}  # type: ignore[attr-defined]

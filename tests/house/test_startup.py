@@ -27,7 +27,11 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_importing_the_command_line_loads_no_heavy_library() -> None:
-    assert not loaded_by("import search.cli") & set(HEAVY)
+    assert not loaded_by("import search.commands.app") & set(HEAVY)
+
+
+def test_the_entry_point_loads_no_library_at_all_and_so_answers_ctrl_c_from_the_start() -> None:
+    assert not loaded_by("import search.cli") & {*HEAVY, "typer", "click", "rich", "spaces"}
 
 
 @pytest.mark.parametrize("room", ["kernels", "spaces", "compress", "search"])

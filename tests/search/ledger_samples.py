@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 
 from compress.measurement import Measurement
 from search.state.database import connect
+from search.state.home import Home
 from search.state.ledger import Ledger
 from search.state.records import ArchitectureRecord, Evaluation, StudyRecord, TrialRecord, VariantRecord, digest
 
@@ -15,6 +16,13 @@ CONFIG = {"space": {"stages": [{"width": [8, 16]}, {"width": [32, 64]}]}, "searc
 DATA = "d" * 64
 HERE = "f" * 64
 LOSS = Evaluation("validation", "loss", 0.5, 0.4, 0.6, 269, "supernet")
+
+
+def make_database(url: str) -> None:
+    """One without a row."""
+    home = Home(url, create=True)
+    home.to_write()
+    home.close()
 
 
 def architecture(number: int) -> ArchitectureRecord:

@@ -5,17 +5,18 @@ import os
 import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
 
-from search import cli
+from search.commands.app import app
 from tests.search.command_line import Call, is_one_message, process
 from tests.search.finished_study import TINY, Finished
 
-GROUP = typer.main.get_command(cli.app)
+GROUP = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)  # type: ignore[attr-defined]
 READING = ("status", "top", "show", "report", "export")
 
@@ -37,6 +38,22 @@ def test_ctrl_c_leaves_with_130_and_one_line(search: Call, tmp_path: Path, monke
 
     monkeypatch.setattr("search.latency.files.measure_files", interrupted)
     said = search("measure", tmp_path / "some.onnx")
+    assert said.code == 130 and said.out == ""
+    assert said.err == "stopped. Nothing is half written; the same command begins again.\n"
+
+
+def test_ctrl_c_while_the_commands_are_being_loaded_leaves_with_130_and_one_line(
+    search: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupting:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "search.commands.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "search.commands.app")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    said = search("status")
     assert said.code == 130 and said.out == ""
     assert said.err == "stopped. Nothing is half written; the same command begins again.\n"
 
@@ -71,6 +88,19 @@ def test_data_that_is_not_there_leaves_with_3(search: Call, tmp_path: Path) -> N
     is_one_message(said, 3, "no data file")
 
 
+def test_a_command_that_cannot_begin_leaves_no_database_behind(search: Call, tmp_path: Path) -> None:
+    db, recipe = tmp_path / "runs" / "lathe.db", tmp_path / "recipe.yaml"
+    recipe.write_text("task: {kind: digits}\nsteps: [quantize]\n")
+    (tmp_path / "bad.onnx").write_bytes(b"no network")
+    none = f"task={{kind: parquet, path: {tmp_path}/none.parquet}}"
+    is_one_message(search("launch", TINY, "-o", none, "--db", db), 3, "no data file")
+    is_one_message(search("launch", TINY, "-o", "limits={params: 1}", "--db", db), 5, "limit")
+    for model in (tmp_path / "bad.onnx", tmp_path / "none.onnx"):
+        said = search("compress", "--model", model, "--recipe", recipe, "--db", db)
+        assert said.code != 0 and "Traceback" not in said.err
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["bad.onnx", "recipe.yaml"]
+
+
 def test_validate_says_what_the_space_holds(search: Call) -> None:
     said = search("validate", TINY)
     assert said.code == 0
@@ -89,8 +119,7 @@ def test_an_infeasible_space_is_refused_before_anything_is_written_down(search: 
     db = tmp_path / "lathe.db"
     said = search("launch", TINY, "-q", "-o", "limits.params=1k", "--db", db)
     is_one_message(said, 5, "The nearest found is", "params is 3,", "limit 1,000", "Raise these limits")
-    with sqlite3.connect(db) as connection:
-        assert connection.execute("select count(*) from lathe_study").fetchone() == (0,)
+    assert not db.exists()
 
 
 def test_an_unknown_study_is_answered_with_the_nearest(search: Call, finished: Finished) -> None:

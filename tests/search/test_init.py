@@ -14,7 +14,7 @@ from search.config.saved import save_device
 from search.config.study import read_config
 from search.plan import check_space
 from spaces.tasks.data import DataError
-from tests.search.command_line import Call
+from tests.search.command_line import Call, is_one_message
 from tests.spaces.parquet_files import pictures, write
 
 
@@ -107,7 +107,7 @@ def test_a_table_without_labels_or_examples_is_said(tmp_path: Path, columns: dic
 def test_a_broken_image_is_said(tmp_path: Path) -> None:
     photos(tmp_path / "pets", ((32, 32),))
     (tmp_path / "pets" / "class 0" / "0.jpg").write_bytes(b"no image")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="not an image, but"):
         find(tmp_path / "pets")
 
 
@@ -187,3 +187,15 @@ def test_the_next_call_can_be_pasted_whatever_the_file_is_called(search: Call, t
     out = tmp_path / "my pets.yaml"
     said = search("init", photos(tmp_path / "pets", ((32, 32),)), "--out", out)
     assert f"search launch '{out}' --dry-run" in said.err
+
+
+def test_an_empty_folder_is_said_to_be_passed_over_and_a_broken_image_is_named(search: Call, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", ((32, 32),))
+    (folder / "empty").mkdir()
+    said = search("init", folder, "--out", tmp_path / "a.yaml")
+    assert said.code == 0 and "2 classes" in said.out and "no images in 'empty': passed over" in said.err
+    broken = folder / "class 0" / "99.png"
+    broken.write_bytes(b"<html>404</html>")
+    said = search("init", folder, "--out", tmp_path / "b.yaml")
+    is_one_message(said, 3, f"{broken} is not an image, but 16 bytes. Remove or replace it.")
+    assert not (tmp_path / "b.yaml").exists()

@@ -1,10 +1,12 @@
 """One's own images in folders: what is read, and what a broken folder is answered with."""
 
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from spaces.tasks import Folder
@@ -89,7 +91,33 @@ def test_a_test_folder_is_opened_only_when_it_is_asked_for_and_has_no_new_classe
 def test_an_image_that_is_none_is_named(tmp_path: Path) -> None:
     folder = photos(tmp_path / "pets", cat=5, dog=5)
     (folder / "dog" / "99.jpg").write_bytes(b"<html>404</html>")
-    assert rejected(folder) == f"{folder / 'dog' / '99.jpg'} is not an image, but 16 bytes."
+    assert rejected(folder) == f"{folder / 'dog' / '99.jpg'} is not an image, but 16 bytes. Remove or replace it."
+
+
+def test_all_images_that_are_none_are_named_at_once(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", cat=5, dog=5)
+    whole = (folder / "dog" / "00.png").read_bytes()
+    for number in range(90, 102):
+        (folder / "dog" / f"{number}.png").write_bytes(whole[: number - 40])
+    bomb = bytearray(whole)
+    bomb[16:24] = b"\0\1\0\0" * 2  # a width and height of 65,536 in 70 bytes
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    (folder / "cat" / "bomb.png").write_bytes(bomb)
+    message = rejected(folder)
+    assert message.startswith(f"13 of 23 images of {folder} cannot be read. Remove or replace them:\n")
+    assert "bomb.png is a damaged image" in message and message.endswith("and 3 more")
+
+
+def test_sixteen_bits_a_pixel_keep_their_shades_and_fractions_are_refused(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", cat=5, dog=5)
+    shades = np.linspace(0, 65535, 64).reshape(8, 8)
+    Image.fromarray(shades.astype(np.uint16)).save(folder / "cat" / "a.png")
+    for channels in (1, 3):
+        data = Folder(str(folder), size=8, channels=channels, validation=0.2, test=0.2).load()
+        x = torch.cat([data.train.x, data.validation.x, data.read_test().x])
+        assert any((image[0].flatten() == torch.tensor(shades.ravel() // 256)).all() for image in x)
+    Image.fromarray(shades.astype(np.float32)).save(folder / "cat" / "a.tif")
+    assert "has pixels with a fraction. Write them with 8 or 16 bits." in rejected(folder, size=8)
 
 
 def test_a_missing_folder_is_answered_with_the_nearest(tmp_path: Path) -> None:

@@ -250,6 +250,22 @@ def test_all_mistakes_are_shown_at_once_in_the_order_of_the_file(tmp_path: Path)
     assert message.endswith("\n3 errors")
 
 
+def test_a_name_that_does_not_exist_hides_no_mistake_beside_it(tmp_path: Path) -> None:
+    search = "search: {sampler: nsga2, trials: 12, calibration: 8, exports: 16}"
+    wrong = "search: {sampler: nsga, trials: -3, seed: -1, screen: int4, calibration: few, imagez: 3}"
+    message = refused(written(tmp_path, search, wrong))
+    for words in ("sampler 'nsga'", "`trials` must", "`seed` must", "`screen` must", "a whole number", "'imagez'"):
+        assert words in message
+    assert message.endswith("6 errors")
+    message = refused(written(tmp_path, "{epochs: 3, batch: 128}", "{rule: sandwitch, epochs: -5, lr: fast}"))
+    assert "'sandwich'?" in message and "`epochs` must" in message and "`lr` must" in message
+
+
+def test_a_value_is_not_judged_by_another_one_that_is_wrong(tmp_path: Path) -> None:
+    message = refused(written(tmp_path, "calibration: 8, exports: 16", "calibration: 2, exports: 10"))
+    assert "`calibration` must be at least 4" in message and message.endswith("1 error"), "not by its default, 20"
+
+
 def test_a_missing_file_is_refused_naming_the_one_that_is_there(tmp_path: Path) -> None:
     written(tmp_path)
     assert "there is no such file. Did you mean" in refused(tmp_path / "spaec.yaml")

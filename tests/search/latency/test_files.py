@@ -9,7 +9,7 @@ import typer.testing
 
 from compress.export.screening import export_for_screening
 from compress.runner.feeding import ready_call
-from search.cli import app
+from search.commands.app import app
 from search.errors import LatheError
 from search.latency.files import Effort, fitted
 from search.latency.noise import busy_processes

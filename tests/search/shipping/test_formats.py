@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from compress.export import EXPORTERS
 from compress.export.session import logits
-from search.cli import app
+from search.commands.app import app
 from search.errors import LatheError, UsageError
 from search.shipping.export import write_export
 from search.state.ledger import Ledger

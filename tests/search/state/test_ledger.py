@@ -250,6 +250,14 @@ def test_a_ledger_that_is_not_there_is_not_made_by_reading(url: str) -> None:
         Ledger.open(url, create=False)
 
 
+def test_a_database_is_made_by_its_first_write_and_not_by_opening_it(url: str, tmp_path: Path) -> None:
+    with Ledger.open(url) as ledger, Ledger.open(url) as other:
+        assert ledger.studies() == [] and ledger.measurements() == []
+        assert list(tmp_path.iterdir()) == []
+        study = begin(other)
+        assert [found.id for found in ledger.studies()] == [study.id], "whoever made it"
+
+
 def test_a_link_to_the_database_leads_to_the_same_locks_and_files(ledger: Ledger, tmp_path: Path) -> None:
     begin(ledger)
     link = tmp_path / "link.db"

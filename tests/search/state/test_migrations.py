@@ -19,7 +19,7 @@ from search.state.database import SCHEMA, VERSION_TABLE
 from search.state.ledger import Ledger
 from search.state.migrations import config, ours, upgrade
 from search.state.tables import Base
-from tests.search.ledger_samples import CONFIG, DATA, ask, engine_on, trial
+from tests.search.ledger_samples import CONFIG, DATA, ask, engine_on, make_database, trial
 
 
 def differences(connection: Connection) -> list:
@@ -52,7 +52,7 @@ def definitions(connection: Connection) -> dict[str, set[str]]:
 
 
 def test_the_revisions_make_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
-    Ledger.open(str(tmp_path / "migrated.db")).close()
+    make_database(str(tmp_path / "migrated.db"))
     modelled = create_engine("sqlite://")
     with engine_on(str(tmp_path / "migrated.db")) as migrated, migrated.connect() as connection:
         assert differences(connection) == []
@@ -63,7 +63,7 @@ def test_the_revisions_make_exactly_the_tables_of_the_models(tmp_path: Path) -> 
 
 
 def test_the_code_names_the_newest_revision(tmp_path: Path) -> None:
-    Ledger.open(str(tmp_path / "x.db")).close()
+    make_database(str(tmp_path / "x.db"))
     with engine_on(str(tmp_path / "x.db")) as engine, engine.connect() as connection:
         assert ScriptDirectory.from_config(config(connection)).get_heads() == [SCHEMA]
 
@@ -93,7 +93,7 @@ def test_optuna_lives_in_the_same_file(tmp_path: Path, optuna_first: bool) -> No
 @pytest.mark.parametrize(("found", "remedy"), [("9999", "newer Lathe"), ("0000", "search db upgrade")])
 def test_a_database_of_another_version_is_refused_and_not_touched(tmp_path: Path, found: str, remedy: str) -> None:
     url = str(tmp_path / "x.db")
-    Ledger.open(url).close()
+    make_database(url)
     stamp(url, found)
     with pytest.raises(SchemaError, match=remedy):
         Ledger.open(url)
@@ -111,7 +111,7 @@ def test_a_database_without_our_tables_is_no_study_database(tmp_path: Path) -> N
 
 
 def test_an_upgrade_of_a_current_database_does_nothing(tmp_path: Path) -> None:
-    Ledger.open(str(tmp_path / "x.db")).close()
+    make_database(str(tmp_path / "x.db"))
     assert upgrade(str(tmp_path / "x.db")) is None
     assert not list(tmp_path.glob("*.backup*"))
 

@@ -14,13 +14,14 @@ from search.errors import SchemaError
 from search.state.database import connect
 from search.state.ledger import Ledger
 from search.state.tables import Base, EventRow, MetaRow, StudyRow, VariantEdgeRow
+from tests.search.ledger_samples import make_database
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    Ledger.open(str(tmp_path / "studies.db")).close()
+    make_database(str(tmp_path / "studies.db"))
     opened = connect(str(tmp_path / "studies.db"))
     yield opened
     opened.dispose()
@@ -165,5 +166,5 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_a_path_with_odd_characters_is_that_path(tmp_path: Path) -> None:
     file = tmp_path / "a b%20?#ü" / "x y.db"
-    Ledger.open(str(file)).close()
+    make_database(str(file))
     assert file.is_file()

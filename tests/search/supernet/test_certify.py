@@ -5,7 +5,7 @@ import math
 import pytest
 from typer.testing import CliRunner
 
-from search.cli import app
+from search.commands.app import app
 from search.config.study import StudyConfig, read_config
 from search.errors import LatheError
 from search.main_loop import trained_supernet
