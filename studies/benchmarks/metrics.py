@@ -8,8 +8,6 @@ from searches import LONG, Search
 
 BUDGETS = (0.02, 0.05, 0.2)  # limits that so many of the networks keep
 STEPS, STEPS_DOUBLE = 60, 50
-REFERENCE = (85.0, 110.0)  # points of accuracy and millions of flops that bound the hypervolume
-CLOSE = 0.2  # points below the best
 
 
 def numbers(table: Table, name: str, search: Search, seed: int) -> dict[str, float]:
@@ -17,18 +15,18 @@ def numbers(table: Table, name: str, search: Search, seed: int) -> dict[str, flo
     free = Lookup(table, np.inf, False, LONG.get(name, STEPS))
     picked = search(free, seed)
     curve = regret(free, picked)
-    hits = np.flatnonzero(curve <= CLOSE + 1e-9)
+    hits = np.flatnonzero(curve <= table.close + 1e-9)
     found = {
-        "evaluations to 0.2": float(hits[0] + 1) if len(hits) else np.inf,
+        f"evaluations to {table.close:.2g}": float(hits[0] + 1) if len(hits) else np.inf,
         "regret at 25": float(curve[24]),
         "regret at 50": float(curve[49]),
     }
     repeats, infeasible = STEPS - len(set(picked[:STEPS].tolist())), 0
     for share in BUDGETS:
-        limited = Lookup(table, float(np.quantile(table.flops_m, share)), False, STEPS)
+        limited = Lookup(table, float(np.quantile(table.cost, share)), False, STEPS)
         picked = search(limited, seed)
         found[f"regret at 60, {share:.0%} budget"] = float(regret(limited, picked)[-1])
-        infeasible += int((table.flops_m[picked] > limited.limit_m).sum())
+        infeasible += int((table.cost[picked] > limited.limit).sum())
         repeats += len(picked) - len(set(picked.tolist()))
     if name != "regularized evolution":  # which knows one objective
         picked = search(Lookup(table, np.inf, True, STEPS_DOUBLE), seed)
@@ -39,18 +37,18 @@ def numbers(table: Table, name: str, search: Search, seed: int) -> dict[str, flo
 
 def regret(lookup: Lookup, picked: np.ndarray) -> np.ndarray:
     """Points below the best feasible after each evaluation; the whole range while none was feasible."""
-    accuracy = np.where(lookup.table.flops_m <= lookup.limit_m, lookup.table.accuracy, 0.0)
+    accuracy = np.where(lookup.table.cost <= lookup.limit, lookup.table.accuracy, 0.0)
     curve = accuracy[lookup.feasible].max() - np.maximum.accumulate(accuracy[picked])
     return np.pad(curve, (0, lookup.evaluations - len(curve)), mode="edge")
 
 
 def hypervolume(table: Table, picked: np.ndarray) -> float:
-    """Area that the picked rows dominate above REFERENCE's accuracy and below its flops."""
-    best, area = REFERENCE[0], 0.0
-    for row in picked[np.argsort(table.flops_m[picked], kind="stable")]:
-        accuracy, flops = float(table.accuracy[row]), float(table.flops_m[row])
-        if accuracy > best and flops < REFERENCE[1]:
-            area, best = area + (accuracy - best) * (REFERENCE[1] - flops), accuracy
+    """Area that the picked rows dominate above the reference's accuracy and below its cost."""
+    (best, most), area = table.reference, 0.0
+    for row in picked[np.argsort(table.cost[picked], kind="stable")]:
+        accuracy, cost = float(table.accuracy[row]), float(table.cost[row])
+        if accuracy > best and cost < most:
+            area, best = area + (accuracy - best) * (most - cost), accuracy
     return area
 
 

@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np  # noqa: E402  (reads the variable)
 import torch  # noqa: E402
 from macro_supernet import macro_supernet  # noqa: E402
-from nas_tables import Table, read_tables  # noqa: E402
+from nas_tables import Table, read_table  # noqa: E402
 from ranking import baselines, inherited  # noqa: E402
 
 from compress.memory import keep_freed_memory  # noqa: E402
@@ -75,7 +75,7 @@ def trained(way: str, seed: int, data: Data, arguments: argparse.Namespace) -> t
 
 def measured(way: str, seed: int, data: Data, rows: np.ndarray, table: Table, arguments: Any) -> list[dict[str, Any]]:
     """A line of results for a way, or one for each score without training."""
-    truth, macs = table.accuracy[rows], table.flops_m[rows]
+    truth, macs = table.accuracy[rows], table.cost[rows]
     if way == SCORES:
         found = {name: (scores, {}) for name, scores in baselines(data, rows, table, arguments.size, seed).items()}
     else:
@@ -131,7 +131,7 @@ def main() -> None:
         sys.exit("skipped: give the folder of the tables with --data or in $LATHE_DATA")
     torch.set_num_threads(1)
     keep_freed_memory()
-    table = read_tables(arguments.data)[0]
+    table = read_table(arguments.data, "macro")
     task = Parquet(str(arguments.data / "cifar10-train.parquet"), str(arguments.data / "cifar10-test.parquet"),
                    size=arguments.size, crop_pixels=max(1, arguments.size // 8), flip=True)  # fmt: skip
     data = task.load()

@@ -52,9 +52,9 @@ def from_optuna(make: Callable[[int], optuna.samplers.BaseSampler]) -> Search:
         for _ in range(lookup.evaluations):
             trial = study.ask()
             row = table.index[tuple(trial.suggest_categorical(f"s{j}", list(range(m))) for j, m in enumerate(options))]
-            if np.isfinite(lookup.limit_m):
-                trial.set_constraint("flops", float(table.flops_m[row] / lookup.limit_m - 1))
-            values = [float(table.accuracy[row]), float(table.flops_m[row])][: 1 + lookup.is_double]
+            if np.isfinite(lookup.limit):
+                trial.set_constraint("cost", float(table.cost[row] / lookup.limit - 1))
+            values = [float(table.accuracy[row]), float(table.cost[row])][: 1 + lookup.is_double]
             study.tell(trial, values)
             picked.append(row)
         return np.array(picked)
@@ -68,13 +68,12 @@ def surrogate(is_listed: bool) -> Search:
 
     def search(lookup: Lookup, seed: int) -> np.ndarray:
         table, rng, picked = lookup.table, np.random.default_rng(seed), []
-        values = np.stack([-table.accuracy, table.flops_m], axis=1)[:, : 1 + lookup.is_double]
-        costs = np.stack([table.flops_m, table.params_m], axis=1)
+        values = np.stack([-table.accuracy, table.cost], axis=1)[:, : 1 + lookup.is_double]
         for _ in range(min(lookup.evaluations, len(lookup.feasible))):
             fresh = np.setdiff1d(lookup.feasible, picked) if is_listed else sampled(lookup, picked, values, rng)
             rows = np.concatenate([np.array(picked, int), fresh])
-            known = np.stack([np.full(len(rows), np.nan), table.flops_m[rows]], axis=1)[:, : 1 + lookup.is_double]
-            encoding = encode(table.forms[rows], costs=costs[rows], parts=table.parts[rows])
+            known = np.stack([np.full(len(rows), np.nan), table.cost[rows]], axis=1)[:, : 1 + lookup.is_double]
+            encoding = encode(table.forms[rows], costs=table.counts[rows], parts=table.parts[rows])
             best = rank(encoding, np.arange(len(picked)), values[picked], rng, known=known)[0]
             picked.append(int(rows[best]))
         return np.array(picked)
