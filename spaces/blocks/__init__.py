@@ -10,6 +10,7 @@ from spaces.blocks.convmixer import ConvMixer
 from spaces.blocks.convnext import ConvNeXt
 from spaces.blocks.cvt import CvT
 from spaces.blocks.ewa import EWA
+from spaces.blocks.expertchoice import ExpertChoice
 from spaces.blocks.focal import Focal
 from spaces.blocks.fused import Fused
 from spaces.blocks.hornet import HorNet
@@ -36,6 +37,7 @@ __all__ = [
     "ConvNeXt",
     "CvT",
     "EWA",
+    "ExpertChoice",
     "Focal",
     "Fused",
     "HorNet",
