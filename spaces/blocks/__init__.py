@@ -22,6 +22,7 @@ from spaces.blocks.moe import MoE
 from spaces.blocks.polynomial import PolynomialKAN
 from spaces.blocks.resnet import ResNet
 from spaces.blocks.softmoe import SoftMoE
+from spaces.blocks.sparsemoe import SparseMoE
 from spaces.blocks.unireplknet import UniRepLKNet
 from spaces.blocks.xcit import XCiT
 
@@ -49,6 +50,7 @@ __all__ = [
     "PolynomialKAN",
     "ResNet",
     "SoftMoE",
+    "SparseMoE",
     "UniRepLKNet",
     "XCiT",
 ]
