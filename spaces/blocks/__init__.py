@@ -17,6 +17,7 @@ from spaces.blocks.hornet import HorNet
 from spaces.blocks.inceptionnext import InceptionNeXt
 from spaces.blocks.kan import KAN
 from spaces.blocks.mbconv import MBConv
+from spaces.blocks.mlpkan import MLPKAN
 from spaces.blocks.moat import MOAT
 from spaces.blocks.moe import MoE
 from spaces.blocks.polynomial import PolynomialKAN
@@ -45,6 +46,7 @@ __all__ = [
     "InceptionNeXt",
     "KAN",
     "MBConv",
+    "MLPKAN",
     "MOAT",
     "MoE",
     "PolynomialKAN",
