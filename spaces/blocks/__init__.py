@@ -24,6 +24,7 @@ from spaces.blocks.polynomial import PolynomialKAN
 from spaces.blocks.resnet import ResNet
 from spaces.blocks.softmoe import SoftMoE
 from spaces.blocks.sparsemoe import SparseMoE
+from spaces.blocks.splinekan import SplineKAN
 from spaces.blocks.unireplknet import UniRepLKNet
 from spaces.blocks.xcit import XCiT
 
@@ -53,6 +54,7 @@ __all__ = [
     "ResNet",
     "SoftMoE",
     "SparseMoE",
+    "SplineKAN",
     "UniRepLKNet",
     "XCiT",
 ]
