@@ -22,6 +22,7 @@ from spaces.blocks.moat import MOAT
 from spaces.blocks.moe import MoE
 from spaces.blocks.polynomial import PolynomialKAN
 from spaces.blocks.resnet import ResNet
+from spaces.blocks.skan import SKAN
 from spaces.blocks.softmoe import SoftMoE
 from spaces.blocks.sparsemoe import SparseMoE
 from spaces.blocks.splinekan import SplineKAN
@@ -52,6 +53,7 @@ __all__ = [
     "MoE",
     "PolynomialKAN",
     "ResNet",
+    "SKAN",
     "SoftMoE",
     "SparseMoE",
     "SplineKAN",
