@@ -72,7 +72,8 @@ def _ranked(study: Study, supernet: Supernet, arch: Architecture, epochs: int) -
     study.ledger.add_architecture(record.id, record.json, record.params, record.macs, record.peak_bytes)
     inherited = supernet.extract(arch)
     recalibrate(inherited, data.normalise(data.train.x[:IMAGES]))
-    proxies = score_all(fresh(arch, seed), next(batches(data, 64, seed, 0)), seed)
+    (largest,) = supernet.teachers(1, seed)
+    proxies = score_all(fresh(arch, seed), next(batches(data, 64, seed, 0)), seed, fresh(largest, seed))
     shared = study.config.supernet
     training = Training(epochs, 0.0, shared.batch, shared.lr, shared.weight_decay, shared.clip, shared.smoothing)
     alone = trained_alone(arch, data, training, seed, study.watch.check)

@@ -10,17 +10,22 @@ from spaces.blocks.convmixer import ConvMixer
 from spaces.blocks.convnext import ConvNeXt
 from spaces.blocks.cvt import CvT
 from spaces.blocks.ewa import EWA
+from spaces.blocks.expertchoice import ExpertChoice
 from spaces.blocks.focal import Focal
 from spaces.blocks.fused import Fused
 from spaces.blocks.hornet import HorNet
 from spaces.blocks.inceptionnext import InceptionNeXt
 from spaces.blocks.kan import KAN
 from spaces.blocks.mbconv import MBConv
+from spaces.blocks.mlpkan import MLPKAN
 from spaces.blocks.moat import MOAT
 from spaces.blocks.moe import MoE
 from spaces.blocks.polynomial import PolynomialKAN
 from spaces.blocks.resnet import ResNet
+from spaces.blocks.skan import SKAN
 from spaces.blocks.softmoe import SoftMoE
+from spaces.blocks.sparsemoe import SparseMoE
+from spaces.blocks.splinekan import SplineKAN
 from spaces.blocks.unireplknet import UniRepLKNet
 from spaces.blocks.xcit import XCiT
 
@@ -36,17 +41,22 @@ __all__ = [
     "ConvNeXt",
     "CvT",
     "EWA",
+    "ExpertChoice",
     "Focal",
     "Fused",
     "HorNet",
     "InceptionNeXt",
     "KAN",
     "MBConv",
+    "MLPKAN",
     "MOAT",
     "MoE",
     "PolynomialKAN",
     "ResNet",
+    "SKAN",
     "SoftMoE",
+    "SparseMoE",
+    "SplineKAN",
     "UniRepLKNet",
     "XCiT",
 ]

@@ -77,11 +77,11 @@ def baselines(data: Data, rows: np.ndarray, table: Table, size: int, seed: int) 
     """Scores without training: counts of the table, layers that are not the identity, and every registered proxy."""
     batch = next(batches(data, 64, seed, 0))
     found: dict[str, list[float]] = {name: [] for name in PROXIES.names()}
+    space, largest = macro_supernet(size, 32, seed).space, table.codes[table.flops_m.argmax()]
+    teacher = macro_supernet(size, 32, seed).chain(arch_of(space, largest.tolist()))
     for row in rows:
-        fresh = macro_supernet(size, 32, seed).chain(
-            arch_of(macro_supernet(size, 32, seed).space, table.codes[row].tolist())
-        )
-        for name, value in score_all(fresh, batch, seed).items():
+        fresh = macro_supernet(size, 32, seed).chain(arch_of(space, table.codes[row].tolist()))
+        for name, value in score_all(fresh, batch, seed, teacher).items():
             found[name].append(value)
     layers = (table.codes[rows] > 0).sum(1).tolist()
     return {"params": table.params_m[rows].tolist(), "MACs": table.flops_m[rows].tolist(), "layers": layers} | found

@@ -7,25 +7,27 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
+from spaces.blocks.skan import Selected
 from spaces.layers import Rational
 
+AN_ELEMENT = {Rational: 9, Selected: 4}
 PRODUCTS = (torch.matmul, torch.bmm, Tensor.matmul, Tensor.__matmul__, Tensor.bmm)
 NOT_COUNTED_HERE = (torch.einsum, torch.baddbmm, torch.addmm, torch.conv1d, torch.conv_transpose2d)
 
 
 def executed_macs(network: nn.Module, x: Tensor) -> int:
-    """Multiply-adds of convolutions, linear layers, matrix products, attention, and 9 an element of a rational."""
+    """Multiply-adds of convolutions, linear layers, products, attention; so many an element of learned functions."""
     products, elements = _Products(), []
     hooks = [
-        layer.register_forward_hook(lambda _layer, _inputs, out: elements.append(out.numel()))
+        layer.register_forward_hook(lambda layer, _, out: elements.append(AN_ELEMENT[type(layer)] * out.numel()))
         for layer in network.modules()
-        if isinstance(layer, Rational)
+        if type(layer) in AN_ELEMENT
     ]
     with torch.no_grad(), products:
         network(x)
     for hook in hooks:
         hook.remove()
-    return products.macs + 9 * sum(elements)
+    return products.macs + sum(elements)
 
 
 class _Products(TorchFunctionMode):

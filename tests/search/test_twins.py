@@ -38,7 +38,7 @@ def trial(number: int, arch: Architecture) -> TrialRecord:
 
 def test_only_kolmogorov_arnold_blocks_have_twins_and_their_twins_have_none() -> None:
     made = {name: make() for name, make in BLOCKS.items() if hasattr(make, "twin")}
-    assert set(made) == {"kan", "polynomial", "bottleneck_kan"}
+    assert set(made) == {"bottleneck_kan", "kan", "mlpkan", "polynomial", "skan", "splinekan"}
     for block in made.values():
         assert isinstance(block, HasTwin)
         assert not isinstance(block.twin(1), HasTwin)

@@ -10,7 +10,7 @@ from search.supernet.proxies import PROXIES
 
 
 @PROXIES.register("grad_norm")
-def grad_norm(network: nn.Sequential, batch: Batch, seed: int) -> float:
+def grad_norm(network: nn.Sequential, batch: Batch, seed: int, teacher: nn.Sequential) -> float:
     """Sum over the parameters of the norm of the labels' gradient."""
     cross_entropy(network(batch.x), batch.y).backward()
     return sum(float(p.grad.norm()) for p in network.parameters() if p.grad is not None)

@@ -17,7 +17,7 @@ IMAGES = 64
 
 
 @PROXIES.register("naswot")
-def naswot(network: nn.Sequential, batch: Batch, seed: int) -> float:
+def naswot(network: nn.Sequential, batch: Batch, seed: int, teacher: nn.Sequential) -> float:
     """Log determinant of the images' agreement: one row an image, the number of activations with equal signs."""
     x = batch.x[:IMAGES]
     agreement, kinds = (

@@ -17,7 +17,7 @@ from search.supernet.proxies import PROXIES
 
 
 @PROXIES.register("synflow")
-def synflow(network: nn.Sequential, batch: Batch, seed: int) -> float:
+def synflow(network: nn.Sequential, batch: Batch, seed: int, teacher: nn.Sequential) -> float:
     """Log of the sum of |weight x gradient| for an image of ones, in double precision."""
     network.double()
     with torch.no_grad():

@@ -19,7 +19,7 @@ NOISE, IMAGES, REPEATS = 0.01, 16, 2
 
 
 @PROXIES.register("zen")
-def zen(network: nn.Sequential, batch: Batch, seed: int) -> float:
+def zen(network: nn.Sequential, batch: Batch, seed: int, teacher: nn.Sequential) -> float:
     """Mean over two draws of weights and noise images of log ||change of the features|| + log of BatchNorm's scales."""
     features = network[:-1]  # all but the head
     generator, scores, scales = torch.Generator().manual_seed(seed), [], list[float]()

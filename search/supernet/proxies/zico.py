@@ -15,7 +15,7 @@ PARTS = 4  # of the batch
 
 
 @PROXIES.register("zico")
-def zico(network: nn.Sequential, batch: Batch, seed: int) -> float:
+def zico(network: nn.Sequential, batch: Batch, seed: int, teacher: nn.Sequential) -> float:
     """Sum over layers of the log of the summed mean |gradient| over its deviation between parts of the batch."""
     weights = [p for p in network.parameters() if p.ndim > 1]
     seen: list[list[torch.Tensor]] = [[] for _ in weights]
