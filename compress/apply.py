@@ -212,8 +212,13 @@ def take(
 def on_the_way(before: Findings, found: Findings) -> tuple[str, str]:
     """The verdict on a step that is not the last of a recipe that is judged at its end."""
     drop, low, high = accuracy_drop(before.quality, found.quality)
-    about = f"on the way: accuracy {-drop:+.2f} points [{-high:+.2f}, {-low:+.2f}]"
-    return "accepted", f"{about}; {describe_change(before, found)}"
+    return "accepted", f"on the way: {_gain(drop, low, high)}; {describe_change(before, found)}"
+
+
+def _gain(drop: float, low: float, high: float) -> str:
+    """A drop of accuracy with its interval as what was gained; nothing is +0.00, not -0.00."""
+    gain, least, most = (f"{round(-each, 2) + 0.0:+.2f}" for each in (drop, high, low))
+    return f"accuracy {gain} points [{least}, {most}]"
 
 
 def judge(kept: Sequence[Findings], found: Findings, budget: Budget) -> tuple[str, str]:
@@ -233,7 +238,7 @@ def judge(kept: Sequence[Findings], found: Findings, budget: Budget) -> tuple[st
             return "rejected", f"breaks the limit {name} <= {limit:g} with {value:g}; {change}"
     best = max(kept, key=lambda findings: findings.quality.accuracy)
     drop, low, high = accuracy_drop(best.quality, found.quality)
-    about = f"accuracy {-drop:+.2f} points [{-high:+.2f}, {-low:+.2f}]"
+    about = _gain(drop, low, high)
     if drop > budget.max_drop:
         sure = "" if low > budget.max_drop else f" ({found.quality.n} examples leave it open)"
         return "rejected", f"{about} is below the budget of {-budget.max_drop:+g}{sure}; {change}"

@@ -74,15 +74,19 @@ def show(
 
 def report(
     study: StudyName = "",
-    out: Annotated[Path | None, typer.Option("--out", help="File to write.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write (default: STUDY.html beside the database).", show_default=False),
+    ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write one self-contained HTML file: the front with error bars, baselines, steps, hardware, how to reproduce."""
     from search.report.page import write_report
-    from search.state.database import connect
+    from search.state.database import connect, parse, sqlite_file
 
     name = newest(db, study)
-    print(write_report(connect(db, read_only=True), name, out or Path(f"studies/runs/{name}.html")))
+    folder = Path(parse(db).database or "").parent if sqlite_file(db) else Path("studies/runs")
+    print(write_report(connect(db, read_only=True), name, out or folder / f"{name}.html"))
 
 
 def compare(

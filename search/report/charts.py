@@ -9,6 +9,8 @@ from search.report.drawing import BOTTOM, LEFT, RIGHT, TOP, bars, dot, grid, lin
 from search.report.summary import Point, Quantity, Summary, value_at
 from search.report.words import title
 
+WIDENS = 3.0  # an interval takes an axis so many times beyond all values at most
+
 
 def front_svg(summary: Summary, found: Sequence[Model] = (), width: int = 880, height: int = 520) -> str:
     """The first objective against the second for every trial, with both fronts, limits, what shipped and the baselines.
@@ -148,9 +150,13 @@ def _value(point: Point, name: str) -> Quantity:
 
 
 def _extent(values: Sequence[Quantity], with_bars: Sequence[Quantity | None]) -> list[float]:
-    """What an axis must show: all values, and whole intervals where they are drawn (a log axis has no room below 0)."""
-    bars = [edge for q in with_bars if q for edge in (q.value, q.low, q.high) if edge > 0 or q.value <= 0]
-    return [q.value for q in values] + bars
+    """What an axis must show: all values, and intervals where they are drawn (a log axis has no room below 0), unless
+    these would leave the values a corner of it: a loss on few examples may be next to nothing, by its interval."""
+    drawn = [q for q in with_bars if q]
+    shown = [q.value for q in (*values, *drawn)]
+    least, most = min(shown, default=0.0), max(shown, default=0.0)
+    bars = [edge for q in drawn for edge in (q.low, q.high) if edge > 0 or q.value <= 0]
+    return shown + ([min(max(edge, least / WIDENS), most * WIDENS) for edge in bars] if least > 0 else bars)
 
 
 def _around(x: float, y: float, radius: float) -> Box:

@@ -17,7 +17,7 @@ from search.report.html import filled, page_html, write_page
 from search.report.progress import progress_of, sentence_of
 from search.report.rungs import rung_sentences
 from search.report.stitched_page import stitched_parts
-from search.report.summary import Summary, summarise
+from search.report.summary import Point, Summary, summarise
 from search.report.tables import baselines_table, steps_table
 from search.report.twins import twin_sentences
 from search.state.recorded import Recorded, read_recorded
@@ -133,13 +133,19 @@ def _verdicts(comparisons: Sequence[Comparison]) -> str:
 def _front_about(summary: Summary) -> str:
     search = [p for p in summary.points if p.origin != "random"]
     random = [p for p in summary.points if p.origin == "random"]
-    measured = sum(p.is_measured for p in search), sum(p.is_measured for p in random)
     failed = f" {len(summary.failed)} more failed." if summary.failed else ""
     screened = words.screened(summary.precision) or "screened"
     return escape(
-        f"{len(search)} architectures of the search ({measured[0]} measured, the rest predicted) and {len(random)} "
-        f"random ones ({measured[1]} measured), {screened} by the same rules.{failed}"
+        f"{len(search)} architectures of the search ({_measured(search)}) and {len(random)} random ones "
+        f"({_measured(random)}), {screened} by the same rules.{failed}"
     )
+
+
+def _measured(points: Sequence[Point]) -> str:
+    known = sum(point.is_measured for point in points)
+    if 0 < known < len(points):
+        return f"{known} measured, the rest predicted"
+    return "all measured" if known else "none measured"
 
 
 def _coverage(summary: Summary) -> str:

@@ -79,6 +79,10 @@ def test_a_latency_limit_that_only_int8_will_keep_is_worse_only_by_the_whole_int
     assert said.startswith("rejected: breaks the limit latency_ms <= 0.4 with 1.15")
 
 
+def test_nothing_lost_is_not_told_as_a_loss() -> None:
+    assert "accuracy +0.00 points [" in verdict(findings(380, latency_ms=0.5)), "not -0.00"
+
+
 def test_a_drop_beyond_the_budget_rejects_however_fast_the_file_is() -> None:
     said = verdict(findings(right=340, latency_ms=0.1))
     assert said.startswith("rejected: accuracy -10.00 points [") and "budget of -1" in said and "10.00x faster" in said

@@ -200,6 +200,8 @@ def test_status_and_top_are_columns_for_other_programs(search: Call, finished: F
 
 
 def test_report_and_export_print_the_files_they_wrote(search: Call, finished: Finished, tmp_path: Path) -> None:
+    said = search("report", "--db", finished.db)
+    assert said.out == f"{Path(finished.db).parent / 'tiny.html'}\n", "beside the database"
     said = search("report", "--db", finished.db, "--out", tmp_path / "a" / "tiny.html")
     assert said.code == 0 and Path(said.out.strip()).is_file()
     said = search("export", "--db", finished.db, "--out", tmp_path / "out")

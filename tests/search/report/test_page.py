@@ -237,6 +237,20 @@ def test_an_axis_turns_to_logs_where_values_span_much_and_keeps_all_inside() -> 
     assert 0 < same(3.0) < 100
 
 
+def test_an_interval_down_to_nothing_leaves_the_values_their_room(done: Recorded) -> None:
+    summary = summarise(done)
+    wide = [
+        replace(p, values={n: replace(q, low=q.value * 1e-6) if n == "loss" else q for n, q in p.values.items()})
+        for p in summary.points
+    ]
+    drawn = [
+        [float(mark.get("cy", "0")) for mark in ElementTree.fromstring(front_svg(each)).iter(f"{SVG}circle")]
+        for each in (replace(summary, points=tuple(wide)), summary)
+    ]
+    spread, before = (max(at) - min(at) for at in drawn)
+    assert spread > before / 4
+
+
 def test_a_label_keeps_clear_of_what_is_there() -> None:
     taken = [(100.0, 80.0, 300.0, 120.0)]  # all to the right
     *_, box = place_label("hand-made", 90.0, 100.0, taken, (0.0, 0.0, 400.0, 200.0))
