@@ -199,6 +199,15 @@ def test_status_and_top_are_columns_for_other_programs(search: Call, finished: F
     assert losses == sorted(losses)
 
 
+def test_a_report_that_cannot_be_written_is_one_message(search: Call, finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    said = search("report", "--db", finished.db, "--out", tmp_path)
+    is_one_message(said, 2, "--out is a file, and", "is a folder")
+    said = search("report", "--db", finished.db, "--out", tmp_path / "file" / "tiny.html")
+    is_one_message(said, 1, "cannot write", "Check the folder")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
 def test_report_and_export_print_the_files_they_wrote(search: Call, finished: Finished, tmp_path: Path) -> None:
     said = search("report", "--db", finished.db)
     assert said.out == f"{Path(finished.db).parent / 'tiny.html'}\n", "beside the database"
