@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402  (reads the variable)
 from macro_supernet import MacroSupernet, arch_of, macro_supernet  # noqa: E402
-from nas_tables import Table, read_tables  # noqa: E402
+from nas_tables import Table, read_table  # noqa: E402
 
 from compress.evaluate import evaluate  # noqa: E402
 from compress.recalibrate import IMAGES, recalibrate  # noqa: E402
@@ -103,7 +103,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         sys.exit("skipped: give the folder of the tables with --data or in $LATHE_DATA")
-    table = read_tables(arguments.data)[0]
+    table = read_table(arguments.data, "macro")
     task = Parquet(str(arguments.data / "cifar10-train.parquet"), str(arguments.data / "cifar10-test.parquet"),
                    size=arguments.size, crop_pixels=max(1, arguments.size // 8), flip=True)  # fmt: skip
     data = task.load()
