@@ -6,6 +6,7 @@ from spaces.blocks.bottleneck_kan import BottleneckKAN
 from spaces.blocks.casvit import CASViT
 from spaces.blocks.cell import Cell
 from spaces.blocks.condconv import CondConv
+from spaces.blocks.convfirst import ConvFirst
 from spaces.blocks.convmixer import ConvMixer
 from spaces.blocks.convnext import ConvNeXt
 from spaces.blocks.cvt import CvT
@@ -37,6 +38,7 @@ __all__ = [
     "CASViT",
     "Cell",
     "CondConv",
+    "ConvFirst",
     "ConvMixer",
     "ConvNeXt",
     "CvT",
