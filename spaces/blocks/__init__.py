@@ -18,6 +18,7 @@ from spaces.blocks.hornet import HorNet
 from spaces.blocks.inceptionnext import InceptionNeXt
 from spaces.blocks.kan import KAN
 from spaces.blocks.mbconv import MBConv
+from spaces.blocks.micronet import MicroNet
 from spaces.blocks.mlpkan import MLPKAN
 from spaces.blocks.moat import MOAT
 from spaces.blocks.moe import MoE
@@ -52,6 +53,7 @@ __all__ = [
     "MBConv",
     "MLPKAN",
     "MOAT",
+    "MicroNet",
     "MoE",
     "PolynomialKAN",
     "ResNet",
