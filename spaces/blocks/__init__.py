@@ -17,6 +17,7 @@ from spaces.blocks.fused import Fused
 from spaces.blocks.hornet import HorNet
 from spaces.blocks.inceptionnext import InceptionNeXt
 from spaces.blocks.kan import KAN
+from spaces.blocks.lkca import LKCA
 from spaces.blocks.mbconv import MBConv
 from spaces.blocks.micronet import MicroNet
 from spaces.blocks.mlpkan import MLPKAN
@@ -50,6 +51,7 @@ __all__ = [
     "HorNet",
     "InceptionNeXt",
     "KAN",
+    "LKCA",
     "MBConv",
     "MLPKAN",
     "MOAT",
