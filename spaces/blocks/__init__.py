@@ -10,6 +10,7 @@ from spaces.blocks.convfirst import ConvFirst
 from spaces.blocks.convmixer import ConvMixer
 from spaces.blocks.convnext import ConvNeXt
 from spaces.blocks.cvt import CvT
+from spaces.blocks.evit import EViT
 from spaces.blocks.ewa import EWA
 from spaces.blocks.expertchoice import ExpertChoice
 from spaces.blocks.focal import Focal
@@ -44,6 +45,7 @@ __all__ = [
     "ConvMixer",
     "ConvNeXt",
     "CvT",
+    "EViT",
     "EWA",
     "ExpertChoice",
     "Focal",
