@@ -1,6 +1,7 @@
 """The registered blocks. A new block is one file here and one decorator."""
 
 from spaces.blocks.attention import Attention
+from spaces.blocks.biformer import BiFormer
 from spaces.blocks.block import BLOCKS, Block
 from spaces.blocks.bottleneck_kan import BottleneckKAN
 from spaces.blocks.casvit import CASViT
@@ -36,6 +37,7 @@ from spaces.blocks.xcit import XCiT
 __all__ = [
     "Attention",
     "BLOCKS",
+    "BiFormer",
     "Block",
     "BottleneckKAN",
     "CASViT",
