@@ -10,4 +10,5 @@ from spaces.registry import Registry
 ENTERS: Registry[Callable[[int, int, int], nn.Module]] = Registry("enter", "lathe.enters")
 
 from spaces.enters import conv as conv  # noqa: E402  (each registers itself in ENTERS above)
+from spaces.enters import spatial as spatial  # noqa: E402
 from spaces.enters import stitch as stitch  # noqa: E402

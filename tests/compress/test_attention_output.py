@@ -28,7 +28,7 @@ def test_the_layers_are_found_by_the_names_of_libraries_and_in_no_other_block() 
     network = nn.Sequential(Bert(), Timm(), nn.MultiheadAttention(8, 2), Attend(8, 2), nn.Linear(8, 8))
     assert [name for name, _ in attention_outputs(network)] == ["0", "1.proj", "2", "3.out"]
     have = {kind for kind, make in BLOCKS.items() if list(attention_outputs(make().build(16)))}  # type: ignore[call-arg]
-    assert have == {"attention", "casvit", "cvt", "moat", "xcit"}
+    assert have == {"attention", "biformer", "casvit", "cvt", "moat", "xcit"}
 
 
 def test_what_a_layer_puts_out_is_positions_and_channels() -> None:

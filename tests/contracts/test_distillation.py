@@ -26,7 +26,7 @@ DATA = toy_data()
 FEW = replace(DATA, train=Split(DATA.train.x[:64], DATA.train.y[:64]))
 KINDS = BLOCKS.names()
 RING = list(zip(KINDS, [*KINDS[1:], KINDS[0]], strict=True))
-ATTENDING = ["attention", "casvit", "cvt", "moat", "xcit"]
+ATTENDING = ["attention", "biformer", "casvit", "cvt", "moat", "xcit"]
 RING += zip(ATTENDING, [*ATTENDING[1:], ATTENDING[0]], strict=True)
 QUICK = [("mbconv", "attention")]
 PAIRS = [*QUICK, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in dict.fromkeys(RING) if pair not in QUICK)]

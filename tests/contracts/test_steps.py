@@ -118,7 +118,7 @@ def test_a_step_gives_a_file_that_answers_and_that_a_resumed_study_makes_again(
         assert graph_report(path)["int8_nodes"] > 0
     if isinstance(step, Qat):
         simulated = step.expected(after.network, Context(start.data, None, first), path, x.numpy())
-        assert agreement(path, simulated, found).steps <= 1  # where all is fused 0
+        assert agreement(path, simulated, found).steps < 1.001  # a step, to rounding; where all is fused 0
 
     tensors = safetensors.torch.load(safetensors.torch.save(after.network.state_dict()))
     assert isinstance(after.arch, Architecture)
