@@ -11,6 +11,7 @@ from PIL import Image
 
 from spaces.tasks import Folder
 from spaces.tasks.data import DataError
+from spaces.tasks.pixels import decode
 from tests.spaces.parquet_files import pictures, png
 
 
@@ -118,6 +119,17 @@ def test_sixteen_bits_a_pixel_keep_their_shades_and_fractions_are_refused(tmp_pa
         assert any((image[0].flatten() == torch.tensor(shades.ravel() // 256)).all() for image in x)
     Image.fromarray(shades.astype(np.float32)).save(folder / "cat" / "a.tif")
     assert "has pixels with a fraction. Write them with 8 or 16 bits." in rejected(folder, size=8)
+
+
+def test_a_photo_is_turned_as_it_was_taken(tmp_path: Path) -> None:
+    """A telephone held upright writes a lying picture and says in its EXIF how to turn it."""
+    upright = pictures(1, seed=3)[0]
+    orientation = Image.Exif()
+    orientation[0x0112] = 6  # turn by 90 degrees clockwise to see it as it was
+    lying = Image.fromarray(np.rot90(upright))
+    lying.save(tmp_path / "photo.png", exif=orientation)
+    found = decode((tmp_path / "photo.png").read_bytes(), 0, 3, "photo.png")
+    assert (found == upright.transpose(2, 0, 1)).all()
 
 
 def test_a_missing_folder_is_answered_with_the_nearest(tmp_path: Path) -> None:

@@ -21,12 +21,12 @@ SHAPE = CARD["preprocessing"]["shape"]  # (channels, height, width), or (channel
 
 def read_image(path: str) -> np.ndarray:
     """An image as (1, C, H, W) float32 raw pixels; the normalisation is inside the model."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     image, white = Image.open(path), CARD["preprocessing"]["white"]
     if image.mode.startswith("I"):  # 16 bits a pixel: pillow would make everything above 255 white
         image = Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8))
-    image = image.convert("RGB" if SHAPE[0] == 3 else "L")
+    image = ImageOps.exif_transpose(image).convert("RGB" if SHAPE[0] == 3 else "L")
     pixels = np.asarray(image.resize((SHAPE[2], SHAPE[1]), Image.Resampling.BILINEAR), np.float32) * (white / 255)
     return pixels.reshape(SHAPE[1], SHAPE[2], SHAPE[0]).transpose(2, 0, 1)[None]
 

@@ -76,10 +76,15 @@ def test_the_runner_names_what_is_on_an_image(bundle: Path, tmp_path: Path) -> N
     from PIL import Image
 
     image = np.fromfile(bundle / "test/input.f32", "<f4").reshape(8, 8, 8)[0]
-    Image.fromarray((image * (255 / 16)).round().astype(np.uint8)).save(tmp_path / "digit.png")
-    done = run(sys.executable, bundle / "run.py", tmp_path / "digit.png")
+    pixels, turned = (image * (255 / 16)).round().astype(np.uint8), Image.Exif()
+    turned[0x0112] = 6  # a photo that says in its EXIF how to turn it is the same digit
+    Image.fromarray(pixels).save(tmp_path / "digit.png")
+    Image.fromarray(np.rot90(pixels)).save(tmp_path / "lying.png", exif=turned)
+    done = run(sys.executable, bundle / "run.py", tmp_path / "digit.png", tmp_path / "lying.png")
     answers = np.fromfile(next(bundle.glob("test/*.float32.expected.f32")), "<f4").reshape(8, 10)
-    assert done.stdout.startswith(f"{tmp_path / 'digit.png'}: {answers[0].argmax()} "), done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith(f"{tmp_path / 'digit.png'}: {answers[0].argmax()} "), done.stderr
+    assert second == first.replace("digit.png", "lying.png")
 
 
 @pytest.mark.parametrize(
