@@ -111,7 +111,8 @@ def compare(found: Sequence[Model]) -> tuple[Comparison, ...]:
     shipped = best_shipped(found)
     if shipped is None or shipped.step == "stitch" or shipped.role == "baseline":
         return ()
-    return tuple(_compare(shipped, model) for model in rivals(found))
+    epochs = {model.id: _epochs(model, found) for model in (shipped, *rivals(found))}
+    return tuple(_compare(shipped, model, epochs) for model in rivals(found))
 
 
 def difference(one: Quantity, other: Quantity) -> tuple[float, float, float]:
@@ -125,7 +126,18 @@ def difference(one: Quantity, other: Quantity) -> tuple[float, float, float]:
     return 100 * gap, 100 * (gap - below), 100 * (gap + above)
 
 
-def _compare(shipped: Model, baseline: Model) -> Comparison:
+def _epochs(model: Model, found: Sequence[Model]) -> int:
+    """How long a model's own weights were trained, over the steps of its chain."""
+    by_id = {each.id: each for each in found}
+    steps, at = [model], model
+    while at.id != at.chain and at.base in by_id:
+        at = by_id[at.base]
+        steps.append(at)
+    return sum(int(step.config.get("epochs", 0)) for step in steps)
+
+
+def _compare(shipped: Model, baseline: Model, epochs: Mapping[int, int]) -> Comparison:
+    """epochs: what the weights of each of the two were trained for, by its id."""
     split, ours, theirs = "test", shipped.test_accuracy, baseline.test_accuracy
     if ours is None or theirs is None:
         split, ours, theirs = "validation", shipped.accuracy, baseline.accuracy
@@ -149,6 +161,12 @@ def _compare(shipped: Model, baseline: Model) -> Comparison:
     if size_ratio:
         parts.append(f"its file has {size_ratio:.2f} times the size")
     sentence = f"Against the {baseline.name}: {said[outcome]}. The shipped network {'; '.join(parts)}."
+    longer, shorter = epochs[baseline.id], epochs[shipped.id]
+    if signs[0] < 0 and longer > shorter:
+        sentence += (
+            f" It was trained for {shorter} epochs of its own, the {baseline.name} for {longer}: "
+            "give the recipe's first step more, or train it on with `search compress --variant`."
+        )
     return Comparison(shipped, baseline, split, points, fast, size_ratio, outcome, sentence)
 
 

@@ -136,6 +136,20 @@ def test_the_outcome_says_what_the_intervals_allow(
     assert compare([changed(model) for model in models(done)])[0].outcome == outcome
 
 
+@pytest.mark.parametrize(("accuracy", "epochs", "is_said"), [(0.99, 30, True), (0.99, 0, False), (0.9, 30, False)])
+def test_who_lost_to_a_network_that_was_trained_for_longer_is_told_so(
+    done: Recorded, accuracy: float, epochs: int, is_said: bool
+) -> None:
+    def changed(model: Model) -> Model:
+        if model.name != "hand-made network":
+            return model
+        right = Quantity(accuracy, accuracy - 0.005, accuracy + 0.005, "exact", 3600)
+        return replace(model, test_accuracy=right if model.test_accuracy else None, config={"epochs": epochs})
+
+    first = compare([changed(model) for model in models(done)])[0]
+    assert (f"the hand-made network for {epochs}: give the recipe's first step more" in first.sentence) == is_said
+
+
 def test_the_difference_of_two_shares_agrees_with_newcombes_example() -> None:
     """Newcombe 1998, table II (a): 56/70 against 48/80 is .2 with .0524 to .3339 by method 10."""
     one, other = Quantity(0.8, 0.6916, 0.8770, "exact"), Quantity(0.6, 0.4904, 0.7004, "exact")
