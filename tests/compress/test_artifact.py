@@ -75,7 +75,10 @@ def test_a_killed_write_leaves_no_visible_wrong_file(tmp_path: Path) -> None:
     for attempt in range(kills):
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE)
         assert writer.stdout is not None and writer.stdout.readline() == b"ready\n"
-        time.sleep(0.02 + 0.007 * attempt)
+        before, until = len(list(store.names())), time.monotonic() + 60
+        while len(list(store.names())) == before and time.monotonic() < until:
+            time.sleep(0.001)  # on a busy machine the first write takes its time
+        time.sleep(0.007 * attempt)
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         writer.stdout.close()

@@ -10,7 +10,7 @@ import pytest
 
 from compress.devices import DeviceOffline
 from search.config.study import read_config
-from search.errors import Interrupted
+from search.errors import Interrupted, SchemaError
 from search.latency import reach
 from search.main_loop import launch
 from search.state.ledger import Ledger
@@ -67,6 +67,15 @@ def test_waiting_for_a_device_can_be_interrupted() -> None:
         reach.when_reachable(study_with(watch), "pi", work)
 
 
+def once_made(file: Path) -> Ledger:
+    """The database of a study that begins in another thread: its first row makes it."""
+    while True:
+        try:
+            return Ledger.open(str(file), create=False)
+        except SchemaError:
+            time.sleep(0.05)
+
+
 @pytest.mark.slow
 def test_killing_the_sshd_pauses_measurements_and_not_the_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -87,7 +96,7 @@ def test_killing_the_sshd_pauses_measurements_and_not_the_study(
 
         def unplug() -> None:
             """After a few trials stop the server, let the study go on for a while, and start it again."""
-            with Ledger.open(str(tmp_path / "lathe.db"), create=False) as other:
+            with once_made(tmp_path / "lathe.db") as other:
                 while not other.studies() or len(other.trials(1)) < 12:
                     time.sleep(0.05)
                 server.stop()
