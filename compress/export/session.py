@@ -14,6 +14,7 @@ from compress.runner.engines.onnxruntime import session_options as options_of
 from compress.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    import onnx
     import onnxruntime as ort
 
 # Operators of the optimised graph: (in float, in int8).
@@ -67,6 +68,18 @@ def logits(path: Path, x: np.ndarray, rewritten: bool = True) -> np.ndarray:
     return np.concatenate(rows) if rows else np.zeros((0, width), np.float32)
 
 
+def optimised(path: Path) -> onnx.ModelProto:
+    """What ONNX Runtime makes of a file on this machine. Raises: ExportError. Cost: like opening a session."""
+    import onnx
+
+    with scratch_folder() as folder:
+        options = session_options()
+        options.optimized_model_filepath = str(folder / "optimised.onnx")
+        options.log_severity_level = 4  # it warns that the saved file fits this processor only, as is meant here
+        _open(path, options)
+        return onnx.load(options.optimized_model_filepath)
+
+
 def graph_report(path: Path) -> dict[str, int | float]:
     """What ONNX Runtime makes of a file on this machine, counted in the graph it really runs.
 
@@ -75,14 +88,7 @@ def graph_report(path: Path) -> dict[str, int | float]:
     qdq_nodes: quantize and dequantize nodes left over.
     Raises: ExportError as `open_session`. Cost: like opening a session.
     """
-    import onnx
-
-    with scratch_folder() as folder:
-        options = session_options()
-        options.optimized_model_filepath = str(folder / "optimised.onnx")
-        options.log_severity_level = 4  # it warns that the saved file fits this processor only, as is meant here
-        _open(path, options)
-        graph = onnx.load(options.optimized_model_filepath).graph
+    graph = optimised(path).graph
     kinds = Counter(node.op_type for node in graph.node)
     (float_convolutions, convolutions), (float_products, products) = (
         [sum(kinds[kind] for kind in arithmetic) for arithmetic in operators] for operators in (CONVOLUTIONS, PRODUCTS)

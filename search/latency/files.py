@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from compress.artifact import sha256_of
 from compress.devices import Device, Weighs
 from compress.devices import DeviceError as Unmeasurable
 from compress.devices.faster import Comparison, compare
+from compress.devices.jobs import read_shapes
 from compress.devices.sessions import measure_sessions
-from compress.measurement import Measurement
+from compress.export import ExportError
+from compress.export.arena import arena_bytes
+from compress.measurement import Measurement, exact
+from compress.runner.engines import Unrunnable
 from search.errors import DeviceError, NotFound, UsageError
 
 
@@ -78,7 +84,8 @@ def measure_files(
         found = measure_sessions(ready, files, files[0], name, planned.sessions, repeats=2, after_each=step)
         resources = []
         for i, path in enumerate(files, 1):
-            resources.append(tuple(device.resources(path, name)) if isinstance(device, Weighs) else ())
+            readable = tuple(device.resources(path, name)) if isinstance(device, Weighs) else ()
+            resources.append((*readable, *_arena(device, path)))
             step(planned.sessions + i)
     except Unmeasurable as error:
         raise DeviceError(str(error)) from error
@@ -86,6 +93,15 @@ def measure_files(
         FileReport(path, latency, more, compare(latency, found[0]) if i and latency.samples else None)
         for i, (path, latency, more) in enumerate(zip(files, found, resources, strict=True))
     ]
+
+
+def _arena(device: Any, path: Path) -> tuple[Measurement, ...]:
+    """Bytes of an ONNX file's tensors at their peak."""
+    if path.suffix == ".onnx":
+        with contextlib.suppress(ExportError, Unrunnable):  # of what another machine's engine alone can run
+            found = arena_bytes(path, read_shapes(getattr(device, "shapes", "")))
+            return (exact("arena_bytes", found, "B", sha256_of(path)),)
+    return ()
 
 
 def fitted(effort: Effort, once_s: float) -> Effort:

@@ -36,6 +36,8 @@ def _file(report: FileReport, first: FileReport) -> list[str]:
         if resource.metric == "resident_bytes":
             engine = f", in {resource.details['engine']}" if choice else ""
             lines.append(f"  memory    {words.size(resource.value)} at the peak, beside the engine's own{engine}")
+        if resource.metric == "arena_bytes":
+            lines.append(f"  arena     {words.size(resource.value)} of tensors at the peak, without weights")
         if resource.metric == "energy_mj":
             lines.append(f"  energy    {resource.value:.3g} mJ a call, {float(resource.details['watts']):.3g} W in all")
     if "fused_share" in details:

@@ -35,6 +35,7 @@ def run(*arguments: str | Path) -> str:
 def test_files_are_compared_with_the_first_which_shows_the_noise(files: list[Path]) -> None:
     text = run(*files)
     assert "small.onnx" in text and "slower" in text and "beside itself" in text and "at the peak" in text
+    assert "of tensors at the peak, without weights" in text
     found = json.loads(run(*files, "--json"))
     small, large = found["files"]
     assert found["v"] == 1
@@ -43,6 +44,7 @@ def test_files_are_compared_with_the_first_which_shows_the_noise(files: list[Pat
     assert large["against_first"]["verdict"] == "slower" and large["against_first"]["paired"]
     assert small["details"]["sessions"] == 3
     assert 0 < small["resident_bytes"]["value"] < large["resident_bytes"]["value"] + 1e7
+    assert 0 < small["arena_bytes"]["value"] < large["arena_bytes"]["value"]
 
 
 def test_a_formula_says_that_it_is_one(files: list[Path]) -> None:
