@@ -34,7 +34,8 @@ def xnnpack_simulated(whole: nn.Module, calibration: Tensor, scheme: str) -> Gra
     """The int8 network as torch computes it: (1, C, H, W) raw pixels -> (1, classes) logits.
 
     calibration: (n, C, H, W) raw pixels of the training part. scheme: static, or dynamic for products alone, whose
-    ranges are then taken at run time. What stands before the first layer with weights, the normalisation, stays float.
+    ranges are then taken at run time. What stands before the first layer with weights, the normalisation, stays float,
+    and the numbers of tokens that a block chooses stay integers.
     Raises: QuantizeError. Cost: 2-5 s, and n forward passes.
     """
     if scheme not in SCHEMES:
@@ -55,8 +56,8 @@ def xnnpack_simulated(whole: nn.Module, calibration: Tensor, scheme: str) -> Gra
             quantizer: Any = library.XNNPACKQuantizer()
             settings = library.get_symmetric_quantization_config(is_per_channel=True, is_dynamic=scheme == DYNAMIC)
             quantizer.set_global(settings)
-            before = {node.name for node in ahead_of_weights(graph.graph.nodes)}
-            quantizer.set_filter_function(lambda node: node.name not in before)
+            left = {node.name for node in (*ahead_of_weights(graph.graph.nodes), *of_integers(graph.graph.nodes))}
+            quantizer.set_filter_function(lambda node: node.name not in left)
             prepared = prepare_pt2e(graph, quantizer)
             for image in calibration.split(1):
                 prepared(image)
@@ -79,3 +80,9 @@ def ahead_of_weights(nodes: Iterable[Node]) -> list[Node]:
         if node.op == "call_function":
             found.append(node)
     return found
+
+
+def of_integers(nodes: Iterable[Node]) -> list[Node]:
+    """What computes integers: additions of indices, which the quantizer would take for additions of activations."""
+    values = ((node, node.meta.get("val")) for node in nodes)
+    return [node for node, value in values if isinstance(value, Tensor) and not value.is_floating_point()]

@@ -110,8 +110,10 @@ def attend_to_best(q: Tensor, k: Tensor, v: Tensor, head_dim: int, top: int) -> 
     """
     n, regions, _, channels = q.shape
     best = (q.mean(2) @ k.mean(2).transpose(1, 2)).topk(top, 2).indices  # (N, regions, top)
-    chosen = (best + regions * torch.arange(n, device=q.device)[:, None, None]).flatten()
+    chosen = (best + torch.arange(0, n * regions, regions, device=q.device)[:, None, None]).flatten()
     queries = q.flatten(0, 1)
     keys, values = (x.flatten(0, 1)[chosen].reshape(n * regions, -1, channels) for x in (k, v))
     queries, keys, values = (x.unflatten(2, (-1, head_dim)).transpose(1, 2) for x in (queries, keys, values))
-    return scaled_dot_product_attention(queries, keys, values).transpose(1, 2).reshape(q.shape)
+    attended = scaled_dot_product_attention(queries, keys, values).transpose(1, 2)
+    # A copy that is in every graph: ExecuTorch's attention lays its result out in another way than PyTorch's.
+    return attended.clone(memory_format=torch.contiguous_format).reshape(q.shape)

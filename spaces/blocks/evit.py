@@ -80,7 +80,8 @@ class EViTLayers(nn.Module):
             tokens = self._attend(tokens, y, seen)
         else:
             order = torch.arange(length, 0, -1, device=x.device, dtype=x.dtype) * STEP  # of equals the first
-            best = (scores + order).topk(kept, 1).indices + length * torch.arange(n, device=x.device)[:, None]
+            first = torch.arange(0, n * length, length, device=x.device)[:, None]  # row of each image's first token
+            best = (scores + order).topk(kept, 1).indices + first
             rows, every = best.flatten(), tokens.reshape(n * length, c)
             chosen, normed = (t.reshape(n * length, c)[rows].reshape(n, kept, c) for t in (tokens, y))
             tokens = every.index_put((rows,), self._attend(chosen, normed, seen).flatten(0, 1))
