@@ -85,7 +85,7 @@ class ExpertChoiceLayers(nn.Module):
         each = min(count, math.ceil(count * self.capacity / len(self.experts)))
         chosen = (scores + order).topk(each, 2).indices  # (N, experts, each)
         gates = scores.gather(2, chosen).sigmoid()
-        first = torch.arange(0, images * count, count, device=x.device).reshape(-1, 1, 1)  # row of each image's first position
+        first = torch.arange(0, images * count, count, device=x.device).reshape(-1, 1, 1)  # of each image
         rows = positions.flatten(0, 1)
         total = torch.zeros_like(rows)
         for taken, gate, expert in zip((chosen + first).unbind(1), gates.unbind(1), self.experts, strict=True):
