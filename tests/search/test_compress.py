@@ -23,6 +23,7 @@ from search.state.ledger import Ledger
 from search.state.recorded import load_study
 from spaces.tasks import Digits
 from tests.search.command_line import Call, is_one_message
+from tests.search.given_models import Residual
 from tests.spaces.parquet_files import pictures, write
 
 MODELS = Path(__file__).with_name("given_models.py")
@@ -119,6 +120,16 @@ def test_an_assistant_stands_between_the_student_and_the_teacher_of_the_user(
     assert assistant.weights and {e.fidelity for e in assistant.evaluations} == {"alone"}
     assert f"taught by an assistant of {sizes[1]:,} parameters" in chain[1].reason and "taught" not in chain[2].reason
     assert "taught by an assistant" in search("show", "mine", "--db", db).out
+
+
+def test_an_ensemble_of_the_user_teaches_as_one(recipe: Recipe, tmp_path: Path) -> None:
+    steps = RECIPE[RECIPE.index("limits:") : RECIPE.index("  - quantize")]
+    taught = f"teacher: {MODELS}:ensemble\nmax_drop: 100\nsteps:\n  - distill: {{epochs: 1, loss: dkd}}\n"
+    db = str(tmp_path / "lathe.db")
+    run_study(read_recipe(recipe(steps, taught), f"{MODELS}:narrow"), db, quiet=True)
+    teacher, _, distilled, *_ = load_study("mine", db).variants
+    assert teacher.architecture and teacher.architecture.params == 2 * sum(p.numel() for p in Residual(8).parameters())
+    assert (teacher.id, "teacher") in {(p.id, p.role) for p in distilled.parents}
 
 
 def test_a_pruned_network_comes_back_from_its_record(done: Done) -> None:
