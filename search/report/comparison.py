@@ -111,8 +111,9 @@ def compare(found: Sequence[Model]) -> tuple[Comparison, ...]:
     shipped = best_shipped(found)
     if shipped is None or shipped.step == "stitch" or shipped.role == "baseline":
         return ()
-    epochs = {model.id: _epochs(model, found) for model in (shipped, *rivals(found))}
-    return tuple(_compare(shipped, model, epochs) for model in rivals(found))
+    baselines = rivals(found)
+    epochs = {model.id: _epochs(model, found) for model in (shipped, *baselines)}
+    return tuple(_compare(shipped, model, epochs) for model in baselines)
 
 
 def difference(one: Quantity, other: Quantity) -> tuple[float, float, float]:
