@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from compress.recipe import asks_teacher
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
+from search.config.winner_steps import epochs_of, winner_steps
 from search.fidelities.short import rungs
 from search.limits import exact_values, excess, feasible_sample
 from search.report.words import screened
@@ -107,7 +108,8 @@ def print_plan(config: StudyConfig) -> None:
         f"1 supernet  {config.supernet.epochs} epochs{bound}: about {duration(supernet_s)}\n"
         f"2 search    {_trials(config)}, as many random ones, at most "
         f"{config.search.exports} measured: about {duration(search_s)}\n"
-        f"3 winners   {winners} and 2 baselines through {recipe}: about {duration(winners_s)}\n"
+        f"3 winners   {winners} and 2 baselines through {recipe}, {epochs_of(winner_steps(config))} epochs each: "
+        f"about {duration(winners_s)}\n"
         f"estimate    {duration(supernet_s + search_s + winners_s)} in all, from a few steps timed just now"
     )
 
@@ -115,12 +117,12 @@ def print_plan(config: StudyConfig) -> None:
 def _winners_s(config: StudyConfig, costs: Costs) -> float:
     """The hand-made network alone, the teacher, then every chain, whose steps may ask the teacher too: a third of what
     training it takes. Where no step asks, none is trained."""
-    epochs = sum(getattr(step, "epochs", 0) for _, step in config.steps)
-    taught = sum(getattr(step, "epochs", 0) for _, step in config.steps if asks_teacher(step))
-    chain_s = epochs * costs.network_epoch_s + taught * costs.teacher_epoch_s / 3 + STEP_S * (1 + len(config.steps))
-    alone_s = config.supernet.epochs * costs.network_epoch_s
-    teacher_s = config.compress.teacher_epochs * costs.teacher_epoch_s if taught else 0.0
-    return teacher_s + alone_s + (config.compress.keep + 2) * chain_s
+    steps, taken = winner_steps(config), config.compress.keep + 1  # the random baseline takes them too
+    epochs = taken * epochs_of(steps) + config.supernet.epochs + epochs_of(config.steps)
+    taught = epochs_of([(name, step) for name, step in steps if asks_teacher(step)])
+    teacher_epochs = config.compress.teacher_epochs + taken * taught / 3 if taught else 0.0
+    measured_s = STEP_S * (taken + 1) * (1 + len(steps))
+    return epochs * costs.network_epoch_s + teacher_epochs * costs.teacher_epoch_s + measured_s
 
 
 def estimate_seconds(config: StudyConfig) -> Costs:

@@ -19,6 +19,7 @@ from compress.recipe import STEPS, Step
 from compress.train import Training
 from compress.variant import Variant
 from search.alone import trained_alone
+from search.config.winner_steps import winner_steps
 from search.fidelities.short import begun
 from search.hand_made import hand_made
 from search.latency.measuring import DECIDING, SHIPPED, measure_file
@@ -52,7 +53,7 @@ def develop_winner(
         chain.run("short", lambda: Variant(arch, short.network), {"epochs": short.epochs}, short.left)
     else:
         start = lambda: Variant(arch, extract_calibrated(supernet, arch, study))  # noqa: E731
-        chain.run("inherit", start, {}, study.config.steps)
+        chain.run("inherit", start, {}, winner_steps(study.config))
 
 
 def develop_hand_made(study: Study) -> None:

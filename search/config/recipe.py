@@ -25,7 +25,7 @@ KEYS = (
     "steps", "tune", "seed",
 )  # fmt: skip
 KEPT_OUT = ("objectives", "model_sha256")  # what the ledger keeps beside the file's own keys
-NOT_HERE = ("keep", "extra", "short", "teacher_epochs")  # fields of `compress:` that are about a search
+NOT_HERE = ("keep", "extra", "short", "teacher_epochs", "alone_epochs")  # fields of `compress:` that are about a search
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 

@@ -70,14 +70,16 @@ class Compress:
     """What happens to the winners. keep: how many networks of the front. extra: so many more are trained for a share
     `short` of the first step's epochs, and those that may still change the front go on, within the epochs that `keep`
     networks would take; 0: no such race. max_drop: points of accuracy that the compression of a network may cost.
-    teacher_epochs: how long a largest network is trained on before it may teach. judge: `each` step is kept or undone,
-    or the recipe at its `end`."""
+    teacher_epochs: how long a largest network is trained on before it may teach. alone_epochs: epochs of its own that a
+    network of the search has beside those of `steps`; None: as many as the supernet, which is what the hand-made one
+    has. judge: `each` step is kept or undone, or the recipe at its `end`."""
 
     keep: int = 3
     extra: int = 0
     short: float = 0.33
     max_drop: float = 1.0
     teacher_epochs: int = 8
+    alone_epochs: int | None = None
     judge: str = "each"
 
     def __post_init__(self) -> None:
@@ -93,6 +95,8 @@ class Compress:
             raise ValueError(f"`max_drop` must not be negative, got {self.max_drop}.")
         if self.teacher_epochs < 0:
             raise ValueError(f"`teacher_epochs` must not be negative, got {self.teacher_epochs}. 0 means none.")
+        if self.alone_epochs is not None and self.alone_epochs < 0:
+            raise ValueError(f"`alone_epochs` must not be negative, got {self.alone_epochs}. 0 means none.")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import nn
 
 from compress.recipe import StepError
 from compress.train import NonFiniteLoss
+from search.config.winner_steps import winner_steps
 from search.fidelities.contenders import Prospect, contenders, prospect, quality_of
 from search.fidelities.fates import Fate, tell_failure, tell_fates
 from search.fidelities.outlook import Ends, outlook
@@ -104,7 +105,7 @@ def prospects(study: Study, runners: Sequence[TrialRecord], ended: Ended) -> dic
 
 def quality_at_the_end(study: Study, trial: TrialRecord) -> dict[str, float]:
     """By metric, what the file of the first step reached; where the step failed, what the short training did."""
-    name = study.config.steps[0][0]
+    name = winner_steps(study.config)[0][0]
     for variant in study.ledger.variants(study.id):
         if (variant.trial_id, variant.role, variant.step) == (trial.id, "winner", name) and variant.evaluations:
             return {e.metric: e.value for e in variant.evaluations if e.split == "validation"}

@@ -15,6 +15,7 @@ from compress.evaluate import evaluate
 from compress.recipe import Step
 from compress.variant import Variant
 from search.config.study import StudyConfig
+from search.config.winner_steps import TRAINING, epochs_of, winner_steps, with_epochs
 from search.screen import evaluations, extract_calibrated
 from search.state.records import TrialRecord
 from search.state.weights import weights_bytes
@@ -22,8 +23,6 @@ from search.study import Study
 from search.supernet.shared_weights import Supernet
 from spaces.architecture import Architecture
 from spaces.windows import extract
-
-TRAINING = ("distill", "train")  # steps that can be begun and gone on with
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class Rungs:
 def rungs(config: StudyConfig) -> Rungs | None:
     """None where no extra network is wanted or can be paid for, or the recipe does not begin with a training that can
     be parted: of two epochs or more, and without an assistant, which would be found anew for each part."""
-    wanted, steps = config.compress, config.steps
+    wanted, steps = config.compress, winner_steps(config)
     if not steps or steps[0][0] not in TRAINING:
         return None
     first: Any = steps[0][1]
-    of, whole = first.epochs, sum(getattr(step, "epochs", 0) for _, step in steps)
+    of, whole = first.epochs, epochs_of(steps)
     if of < 2 or getattr(first, "assistant", "none") != "none":
         return None
     short, budget = min(max(1, round(wanted.short * of)), of - 1), wanted.keep * whole
@@ -61,7 +60,7 @@ def steps_to_take(config: StudyConfig) -> int:
     """Short trainings, and steps of the winners and of two baselines: at most so many, for the progress."""
     plan = rungs(config)
     winners = plan.finalists(plan.candidates) if plan else config.compress.keep
-    return (plan.candidates if plan else 0) + (winners + 2) * len(config.steps)
+    return (plan.candidates if plan else 0) + (winners + 1) * len(winner_steps(config)) + len(config.steps)
 
 
 def train_short(
@@ -77,7 +76,7 @@ def train_short(
     context = Context(study.data, teacher, study.folder, study.seed, before_step=study.watch.check)
     arch = Architecture.from_json(trial.architecture.json)
     start = Variant(arch, extract_calibrated(supernet, arch, study))
-    network = with_epochs(study.config.steps[0][1], epochs)(start, context).network
+    network = with_epochs(winner_steps(study.config)[0][1], epochs)(start, context).network
     found = evaluations(evaluate(network, study.data, study.data.validation), "validation", "short")
     study.ledger.save_checkpoint(study.id, _name(trial), weights_bytes(network))
     study.ledger.record_evaluations(study.id, trial, found)
@@ -100,13 +99,8 @@ def begun(trial: TrialRecord, study: Study) -> Begun | None:
     if plan is None or weights is None or trial.architecture is None:
         return None
     network = extract(safetensors.torch.load(weights), Architecture.from_json(trial.architecture.json))
-    (name, first), *rest = study.config.steps
+    (name, first), *rest = winner_steps(study.config)
     return Begun(network, plan.epochs, ((name, with_epochs(first, plan.of - plan.epochs)), *rest))
-
-
-def with_epochs(step: Step, epochs: int) -> Step:
-    """The same training for so many epochs."""
-    return replace(step, epochs=epochs)  # type: ignore[type-var, return-value]
 
 
 def _name(trial: TrialRecord) -> str:

@@ -26,7 +26,7 @@ from spaces.space import sample
 from tests.search.finished_study import TINY
 
 NAME, LATENCY = "formula", "latency_ms@formula"
-RACE = ("compress.keep=2", "compress.extra=2", "compress.steps.0.distill.epochs=3")
+RACE = ("compress.keep=2", "compress.extra=2", "compress.steps.0.distill.epochs=3", "compress.alone_epochs=0")
 
 
 @pytest.fixture
