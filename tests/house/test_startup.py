@@ -37,3 +37,9 @@ def test_the_entry_point_loads_no_library_at_all_and_so_answers_ctrl_c_from_the_
 @pytest.mark.parametrize("room", ["kernels", "spaces", "compress", "search"])
 def test_importing_a_room_loads_no_heavy_library(room: str) -> None:
     assert not loaded_by(f"import {room}") & set(HEAVY)
+
+
+def test_python_dash_m_search_is_the_command() -> None:
+    run = subprocess.run([sys.executable, "-m", "search", "lunch"], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "Did you mean 'launch'" in run.stderr
