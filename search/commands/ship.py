@@ -46,7 +46,7 @@ def export(
         check_out(out)
     within = read_budget(budget) if budget else None
     name = newest(db, study)
-    with Ledger.open(db, create=False) as ledger:
+    with Ledger.open(db, read_only=True) as ledger:
         for path in write_export(ledger, name, out, bundle, archive, formats or (), within):
             print(path)
 

@@ -57,7 +57,7 @@ def clean(
     from compress.scratch import sweep_abandoned
     from search.state.ledger import Ledger
 
-    with Ledger.open(db, create=False) as ledger:
+    with Ledger.open(db, create=False, read_only=dry_run) as ledger:
         found = ledger.orphans() if dry_run else ledger.gc()
     found += map(str, sweep_abandoned(dry_run))
     print("\n".join(found), end="\n" if found else "")
