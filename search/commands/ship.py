@@ -30,7 +30,7 @@ def export(
     ] = "",
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Write what a study ships: its ONNX files, one a precision that was kept, and card.json with their numbers."""
+    """Write what a study ships. Its ONNX files, one a precision that was kept, and card.json with their numbers."""
     from compress.export import EXPORTERS
     from search.config.fields import suggestion
     from search.errors import UsageError

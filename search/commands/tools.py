@@ -12,7 +12,7 @@ db = typer.Typer(help="Check, upgrade and clean the study database.", no_args_is
 
 
 def doctor(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
-    """Check Python, libraries, device, threads and the database; prints what to do about what is wrong."""
+    """Check Python, libraries, threads and the database. Prints what to do about what is wrong."""
     from search.doctor import examine
 
     findings = examine(db)

@@ -32,6 +32,11 @@ def test_every_command_explains_itself_and_its_options(search: Call, command: st
             assert any(name in said.out for name in parameter.opts)
 
 
+def test_the_list_of_commands_says_what_each_does_without_cutting_it_short(search: Call) -> None:
+    said = search("--help").out
+    assert "..." not in said[said.index("Commands:") :]
+
+
 def test_ctrl_c_leaves_with_130_and_one_line(search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
