@@ -17,6 +17,7 @@ from search.report.page import config_yaml
 from search.report.progress import failure_of, progress_of
 from search.report.summary import Point
 from search.report.twins import twin_sentences
+from search.report.without_random import without_random
 from search.supernet.certificate import MEANING, certificate
 
 MARKS = {"won": ":material/trending_up:", "lost": ":material/trending_down:", "trade": ":material/balance:"}
@@ -86,6 +87,8 @@ def _front(view: StudyView, name: str) -> None:
             _point(point)
     if view.summary.coverage:
         st.markdown(view.summary.coverage.sentence)
+    elif unjudged := without_random(view.recorded, view.summary):
+        st.markdown(unjudged)
     for sentence in twin_sentences(view.recorded):
         st.markdown(sentence)
     told = cut_sentences(view.recorded)

@@ -29,7 +29,7 @@ def compress(
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
-    """Compress a model of your own: every step exported, evaluated, measured and judged. The same call resumes it."""
+    """Compress a model of your own. Every step is exported, evaluated, measured and judged. The same call resumes."""
     with explained():
         from search.config.recipe import read_recipe
         from search.errors import UsageError

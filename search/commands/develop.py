@@ -39,7 +39,7 @@ def launch(
     ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
-    """Run the study of a space file from the space to the exported network. The same file resumes the same study."""
+    """Run the study of a space file, up to the exported network. The same file resumes the same study."""
     with explained():
         from search.config.study import read_config
 
@@ -57,7 +57,7 @@ def resume(
     db: Db = DEFAULT_DB,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
-    """Go on with a study where it stopped: after Ctrl-C, a crash or a kill. Finished trials are not repeated."""
+    """Go on with a study after Ctrl-C, a crash or a kill. Finished trials are not repeated."""
     with explained():
         from search.config.recipe import is_recipe, recipe_of
         from search.config.study import config_of
@@ -77,7 +77,7 @@ def certify(
     epochs: Annotated[int, typer.Option("--epochs", min=0, help="Epochs each; 0: as many as the supernet.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
-    """Measure how well a study's supernet ranks: train random networks alone, and compare with scores without training.
+    """Measure how well a study's supernet ranks. Random ones are trained alone, beside scores that need no training.
 
     What is trained is recorded: the same command goes on after an interruption, and more networks keep those there are.
     """
@@ -98,7 +98,7 @@ def certify(
 
 
 def validate(space: Space, override: Overrides = None) -> None:
-    """Check a space file, load its data and build random networks of it; says everything that is wrong at once."""
+    """Check a space file, its data and random networks of it. Says everything that is wrong at once."""
     with explained():
         from search.config.study import read_config
         from search.plan import check_space

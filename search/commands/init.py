@@ -30,7 +30,7 @@ def init(
     ] = "onnxruntime",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
-    """Write a space file for your own data, images or series: in folders, Parquet or .npz. Then launch it."""
+    """Write a space file for your own data, images or series. It lies in folders, Parquet or .npz; launch it then."""
     with explained():
         from search.config.devices import NAME, NAME_RULE
         from search.config.draft import draft

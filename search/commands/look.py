@@ -20,7 +20,7 @@ StudyName = Annotated[str, typer.Argument(help="Name of the study (default: the 
 
 
 def status(study: StudyName = "", db: Db = DEFAULT_DB, as_json: Json = False) -> None:
-    """What the studies of the database are doing: stage, progress, failures."""
+    """What the studies are doing: stage, progress, failures."""
     from search.report.telling import status_rows
     from search.state.database import connect
     from search.state.recorded import read_lines
@@ -44,7 +44,7 @@ def top(
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
-    """The best trials of a study by its first objective, each latency marked measured or predicted."""
+    """The best trials of a study by its first objective. Each latency is marked measured or predicted."""
     from search.report.telling import top_rows
 
     rows = top_rows(_recorded(db, study), number, front)
@@ -62,7 +62,7 @@ def show(
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
-    """One study: what was shipped, the chain of steps of every winner, and the baselines."""
+    """One study: what it shipped, every step, the baselines. `--json` for programs."""
     from search.report.telling import study_text, study_tree
 
     recorded = _recorded(db, study)
@@ -80,7 +80,7 @@ def report(
     ] = None,
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Write one self-contained HTML file: the front with error bars, baselines, steps, hardware, how to reproduce."""
+    """Write one HTML file with the evidence. The front with error bars, baselines, steps, hardware, how to repeat."""
     from search.report.page import write_report
     from search.state.database import connect, parse, sqlite_file
 
@@ -95,7 +95,7 @@ def compare(
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
-    """Studies beside each other: what each shipped, and how much of their common box its front covers."""
+    """Studies beside each other. What each shipped, and how much of their common box its front covers."""
     from search.report.beside import beside, remarks
     from search.report.beside_page import HEADS, beside_html, rows, tree
     from search.report.html import write_page
@@ -117,7 +117,7 @@ def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8501,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Open the dashboard on this machine (read-only, telemetry off). Ctrl-C stops it."""
+    """Open the dashboard on this machine. Read-only, telemetry off; Ctrl-C stops it."""
     import os
     from importlib.util import find_spec
 

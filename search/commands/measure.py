@@ -10,7 +10,10 @@ from compress.scratch import scratch_folder
 from search.commands.options import Json
 
 bench = typer.Typer(help="How good measuring is on this machine.", no_args_is_help=True, rich_markup_mode=None)
-Files = Annotated[list[Path], typer.Argument(help="ONNX files; the others are compared with the first.")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="ONNX files, or folders of `search export`; all are compared with the first."),
+]
 DeviceName = Annotated[str, typer.Option("--device", help="A saved device or a kind of device, see docs/reference.md.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the engine (0: as the device says).")]
 
@@ -34,7 +37,7 @@ def measure(
     thorough: Annotated[bool, typer.Option("--thorough", help="7 sessions of 60 rounds instead of 3 of 30.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure ONNX files: latency with its interval, memory, and which is faster if that can be said."""
+    """Measure ONNX files: latency, memory, and which is faster. With intervals, or that it cannot be said."""
     from search.config.devices import device_named
     from search.latency import files as m
     from search.report.telling_files import files_text
@@ -43,9 +46,10 @@ def measure(
     settings = ({"threads": threads} if threads else {}) | ({"shapes": ",".join(shape)} if shape else {})
     chosen = m.with_settings(device_named(device, setting or []), **settings)
     watch = Watch()
+    models = [model for each in files for model in m.files_in(each)]
     with watch.stage("Measuring"):
         reports = m.measure_files(
-            chosen, device, files, m.THOROUGH if thorough else m.USUAL, start=watch.expect, step=watch.advance
+            chosen, device, models, m.THOROUGH if thorough else m.USUAL, start=watch.expect, step=watch.advance
         )
     print(json.dumps(m.as_json(chosen, device, reports)) if as_json else files_text(chosen, reports))
 

@@ -30,7 +30,7 @@ def export(
     ] = "",
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Write what a study ships: its ONNX files, one a precision that was kept, and card.json with their numbers."""
+    """Write what a study ships. Its ONNX files, one a precision that was kept, and card.json with their numbers."""
     from compress.export import EXPORTERS
     from search.config.fields import suggestion
     from search.errors import UsageError
@@ -46,7 +46,7 @@ def export(
         check_out(out)
     within = read_budget(budget) if budget else None
     name = newest(db, study)
-    with Ledger.open(db, create=False) as ledger:
+    with Ledger.open(db, read_only=True) as ledger:
         for path in write_export(ledger, name, out, bundle, archive, formats or (), within):
             print(path)
 

@@ -30,7 +30,7 @@ def stitch(
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
-    """Make networks between two trained ones of a study, to choose from by latency. The same call resumes it."""
+    """Make networks between two trained ones of a study. To choose from by latency; the same call resumes it."""
     with explained():
         from search.state.ledger import Ledger
         from search.stitching.anchors import choose_anchors, trained_networks

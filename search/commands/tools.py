@@ -12,7 +12,7 @@ db = typer.Typer(help="Check, upgrade and clean the study database.", no_args_is
 
 
 def doctor(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
-    """Check Python, libraries, device, threads and the database; prints what to do about what is wrong."""
+    """Check Python, libraries, threads and the database. Prints what to do about what is wrong."""
     from search.doctor import examine
 
     findings = examine(db)
@@ -57,7 +57,7 @@ def clean(
     from compress.scratch import sweep_abandoned
     from search.state.ledger import Ledger
 
-    with Ledger.open(db, create=False) as ledger:
+    with Ledger.open(db, create=False, read_only=dry_run) as ledger:
         found = ledger.orphans() if dry_run else ledger.gc()
     found += map(str, sweep_abandoned(dry_run))
     print("\n".join(found), end="\n" if found else "")

@@ -28,7 +28,7 @@ def tune(
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
-    """Search for the compression recipe itself: steps, their order and settings. The same call resumes it."""
+    """Search for the recipe: steps, their order and settings. The same call resumes it."""
     with explained():
         from search.config.recipe import read_recipe
         from search.errors import UsageError

@@ -35,7 +35,7 @@ def widths(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure what each width costs on a device, and say which widths are worth offering."""
+    """Measure what each width costs on a device. Says which are worth offering: no wider one is as fast."""
     from search.config.devices import device_named
     from search.config.study import read_config
     from search.errors import UsageError

@@ -40,7 +40,10 @@ class Found:
 
 def find(path: Path) -> Found:
     """Look at `path`: a folder of folders of images, or a file of images or series. Raises: DataError."""
-    found = _found(path)
+    try:
+        found = _found(path)
+    except OSError as error:
+        raise DataError(f"{error.filename or path} cannot be read: {error.strerror}.") from error
     deeper = _classes_below(path) if found.kind == "folder" and found.classes < 2 else None
     if deeper:
         raise DataError(f"all images of {path} lie in one folder. Did you mean {str(deeper)!r}?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -57,6 +58,27 @@ def with_settings(device: Any, **settings: Any) -> Any:
         raise UsageError(str(error)) from error
 
 
+def files_in(given: Path) -> list[Path]:
+    """The file itself; of a folder that `search export` wrote, its models, the shipped one first.
+
+    Raises: NotFound: nothing is there. UsageError: another folder.
+    """
+    if given.is_file():
+        return [given]
+    if not given.is_dir():
+        raise NotFound(f"no file {given}.")
+    try:
+        names = list(json.loads((given / "card.json").read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, LookupError, TypeError):
+        names = []
+    found = [given / name for name in names if (given / name).is_file()]
+    if not found:
+        inside = next(iter(sorted(given.glob("*.onnx"))), None)
+        remedy = f"Name the files in it:  search measure {inside}" if inside else "Name an ONNX file."
+        raise UsageError(f"{given} is a folder, and not one that `search export` wrote. {remedy}")
+    return found
+
+
 def measure_files(
     device: Any,
     name: str,
@@ -67,11 +89,8 @@ def measure_files(
 ) -> list[FileReport]:
     """Measure the files in the same rounds, the first as reference, after a short look at how long they take.
 
-    start(steps, expected seconds), step(done): how far it is. Raises: NotFound, DeviceError.
+    start(steps, expected seconds), step(done): how far it is. Raises: DeviceError, UsageError.
     """
-    for path in files:
-        if not path.is_file():
-            raise NotFound(f"no file {path}.")
     try:
         began = time.monotonic()
         pilot = with_settings(device, rounds=2, calls=1).measure(files, files[0], name)

@@ -32,7 +32,9 @@ def write_page(page: str, out: Path) -> Path:
         partial.write_text(page, encoding="utf-8")
         os.replace(partial, out)
     except OSError as error:
-        raise LatheError(f"cannot write {out}: {error.strerror}. Check the folder and the free space.") from error
+        raise LatheError(
+            f"cannot write {out}: {error.strerror}. Name another file with `--out`, or check the free space."
+        ) from error
     finally:
         with suppress(OSError):  # in no folder there is none
             partial.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from search.report.stitched_page import stitched_parts
 from search.report.summary import Point, Summary, summarise
 from search.report.tables import baselines_table, steps_table
 from search.report.twins import twin_sentences
+from search.report.without_random import without_random
 from search.state.recorded import Recorded, read_recorded
 from search.supernet.certificate import MEANING, certificate
 
@@ -55,7 +56,7 @@ def report_html(recorded: Recorded) -> str:
         front_about=own.get("front_about") or _front_about(summary),
         front=front_svg(summary, found),
         front_caption=own.get("front_caption") or CAPTION,
-        coverage=_coverage(summary),
+        coverage=_coverage(summary) or _told(without_random(recorded, summary)),
         steps=_steps(recorded, found),
         baselines=baselines_table(chains(found, "baseline"))
         + "".join(f"<p>{escape(sentence)}</p>" for sentence in twin_sentences(recorded)),
@@ -146,6 +147,10 @@ def _measured(points: Sequence[Point]) -> str:
     if 0 < known < len(points):
         return f"{known} measured, the rest predicted"
     return "all measured" if known else "none measured"
+
+
+def _told(sentence: str) -> str:
+    return f"<p>{escape(sentence)}</p>" if sentence else ""
 
 
 def _coverage(summary: Summary) -> str:

@@ -15,6 +15,7 @@ from search.report.rungs import rung_sentences
 from search.report.summary import Point, Summary, summarise
 from search.report.telling_stitched import stitched_text, stitched_tree
 from search.report.twins import KIND, twin_sentences
+from search.report.without_random import without_random
 from search.state.recorded import Recorded, StudyLine
 from search.supernet.certificate import certificate
 
@@ -88,11 +89,12 @@ def study_text(recorded: Recorded) -> str:
             lines += ["", members[0].name, *(_step_line(model) for model in members)]
     raced = rung_sentences(recorded)
     lines += ["", "after a short training", *(f"  {sentence}" for sentence in raced)] if raced else []
-    comparisons = compare(found)
-    if comparisons or summary.coverage:
+    comparisons, unjudged = compare(found), without_random(recorded, summary)
+    if comparisons or summary.coverage or unjudged:
         lines += ["", "against the baselines"]
         lines += [f"  {comparison.sentence}" for comparison in comparisons]
         lines += [f"  {summary.coverage.sentence}"] if summary.coverage else []
+        lines += [f"  {unjudged}"] if unjudged else []
         lines += [f"  {sentence}" for sentence in twin_sentences(recorded)]
     cuts = cut_sentences(recorded)
     if cuts:

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from compress.artifact import DamagedArtifact, Store
-from search.state.database import check_schema, connect, explained, store_of
+from search.state.database import can_be_written, check_schema, connect, explained, sqlite_file, store_of
 from search.state.locks import lock_study
 from search.state.tables import ArtifactRow, EvaluationRow, MeasurementRow, StudyRow, TrialRow, VariantRow
 
@@ -70,6 +70,9 @@ def _artifact_problems(session: Session, store: Store) -> Iterator[str]:
 
 
 def _abandoned(session: Session, url: str) -> Iterator[str]:
+    file = sqlite_file(url)
+    if file is not None and not can_be_written(file):
+        return  # nobody can be asked for a lock there, nor go on with a study
     query = select(StudyRow.name, StudyRow.owner).where(StudyRow.state == "running")
     for name, owner in session.execute(query).all():
         lock = lock_study(url, name)

@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from compress.artifact import Store
@@ -18,6 +19,7 @@ SCHEMA = "0002"  # the newest revision in search/state/migrations/versions
 VERSION_TABLE = "lathe_alembic_version"
 _SAFE_WAL = (3, 51, 3)  # before it, a checkpoint racing a commit of another connection can damage the file
 _READS = {"lathe_reads": True}
+_BEING_MADE_S = 5.0  # an empty file no older than this is waited for: another process is making the tables
 
 
 def parse(url: str) -> URL:
@@ -105,8 +107,14 @@ _REMEDIES = (
 
 
 def check_schema(engine: Engine) -> None:
-    """Raises SchemaError unless the database has exactly the tables this version of Lathe knows."""
+    """Raises SchemaError unless the database has exactly the tables this version of Lathe knows.
+
+    Cost: a query; up to 5 s where another process is just making the file.
+    """
     shown, found = shown_url(engine.url), revision(engine)
+    while found is None and _is_being_made(engine):
+        time.sleep(0.05)
+        found = revision(engine)
     if found is None:
         raise SchemaError(f"{shown} has no studies in it. `search launch` makes a database; or name another one.")
     if found > SCHEMA:
@@ -125,6 +133,18 @@ def revision(engine: Engine) -> str | None:
         if not engine.dialect.has_table(connection, VERSION_TABLE):
             return None
         return connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+
+
+def _is_being_made(engine: Engine) -> bool:
+    """A SQLite file without any table, and too new to be one that was left so."""
+    if engine.dialect.name != "sqlite":
+        return False
+    with explained(engine.url), for_reading(engine).connect() as connection:
+        was_empty = connection.scalar(text("PRAGMA schema_version")) == 0
+    try:
+        return was_empty and time.time() - Path(shown_url(engine.url)).stat().st_mtime < _BEING_MADE_S
+    except FileNotFoundError:
+        return False
 
 
 def for_reading(engine: Engine) -> Engine:
@@ -173,12 +193,43 @@ def _file(file: Path, read_only: bool, create: bool) -> Engine:
         raise SchemaError(f"{file} is a folder, the study database is a file. Write {file / 'lathe.db'}.")
     elif not file.is_file():
         raise SchemaError(f"there is no study database {file}. `search launch` makes one; or name another file.")
+    is_read_only = not can_be_written(file)
+    if is_read_only and not read_only:
+        raise SchemaError(
+            f"{file} is read-only here: it can be looked at and exported from, nothing can be added. To go on with it, "
+            f"copy it and {file.name}.artifacts to a folder that can be written, and name the copy with `--db`."
+        )
     mode = "ro" if read_only else "rwc" if create else "rw"
     url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={"mode": mode, "uri": "true"})
-    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": 30.0})
+    pool = NullPool if is_read_only else None  # each connection then looks anew whether somebody writes
+    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": 30.0}, poolclass=pool)
     event.listen(engine, "connect", _settings(read_only))
+    if is_read_only:
+        event.listen(engine, "do_connect", _as_read_only_media(file))
     event.listen(engine, "begin", _begin_reading if read_only else _begin)
     return engine
+
+
+def can_be_written(file: Path) -> bool:
+    """Whether this user may write the SQLite file, if it is there, and the files that SQLite makes beside it."""
+    return os.access(file.parent, os.W_OK | os.X_OK) and (not file.exists() or os.access(file, os.W_OK))
+
+
+def _as_read_only_media(file: Path) -> Any:
+    """How SQLite reads a file beside which it can make none: as one that nobody changes, unless somebody does."""
+
+    def prepare(_dialect: object, _record: object, arguments: list[Any], _settings: object) -> None:
+        log, memory = file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")
+        if memory.exists() or os.access(file.parent, os.W_OK | os.X_OK):
+            return  # a writer's, or SQLite makes its own
+        if log.exists() and log.stat().st_size:
+            raise SchemaError(
+                f"{file} was not closed: its last changes are in {log.name}, which cannot be read on read-only media. "
+                "Copy both to a folder that can be written, and name the copy with `--db`."
+            )
+        arguments[0] += "&immutable=1"
+
+    return prepare
 
 
 def _settings(read_only: bool) -> Any:

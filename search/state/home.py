@@ -2,6 +2,7 @@
 
 import os
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy import Engine, StaticPool, create_engine
@@ -23,13 +24,14 @@ from search.state.tables import Base
 
 class Home:
     """A study database and the artifacts beside it. A SQLite file is made, with its folder, by the first write: a
-    command that cannot begin leaves nothing behind. Until then reading finds no rows.
+    command that cannot begin leaves nothing behind. Until then reading finds no rows. With `read_only` nothing is made
+    or locked, and writing fails.
 
     Raises SchemaError if the database cannot be used as it is, or could not be made.
     """
 
-    def __init__(self, url: str, create: bool) -> None:
-        self.url, self.store = url, store_of(url)
+    def __init__(self, url: str, create: bool, read_only: bool = False) -> None:
+        self.url, self.store, self._read_only = url, store_of(url), read_only
         self._file = sqlite_file(url)
         self._engine: Engine | None = None
         self._writers: FileLock | None = None
@@ -61,26 +63,29 @@ class Home:
 
     def tidy(self) -> None:
         """A moment for SQLite to move its log into the file."""
-        if self._engine is not None:
+        if self._engine is not None and not self._read_only:
             checkpoint(self._engine)
 
     def close(self) -> None:
         """Let go of everything."""
         if self._writers is not None:
             self._writers.release()
+        self.tidy()
         if self._engine is not None:
-            checkpoint(self._engine)
             self._engine.dispose()
         if "_nothing" in vars(self):
             self._nothing.dispose()
 
     def _open(self, create: bool) -> Engine:
-        engine = connect(self.url, create=create)
+        if create and self._file is not None and not self._file.exists():
+            import_module("search.state.migrations")  # takes a while: before the file is there, for others see it empty
+        engine = connect(self.url, self._read_only, create)
         try:
             if create and revision(engine) is None:
                 create_tables(engine)
             check_schema(engine)
-            self._writers = FileLock(self.store.root / ".writers", shared=True)
+            if not self._read_only:
+                self._writers = FileLock(self.store.root / ".writers", shared=True)
         except BaseException:
             engine.dispose()
             raise

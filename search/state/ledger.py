@@ -48,13 +48,14 @@ class Ledger:
         self._locks: dict[str, Lock] = {}
 
     @classmethod
-    def open(cls, url: str, create: bool = True) -> Self:
+    def open(cls, url: str, create: bool = True, read_only: bool = False) -> Self:
         """Open for writing; with `create`, a SQLite file that is not there (and its folder) is made by the first write.
+        With `read_only` what is there is read, on read-only media too.
 
         `url` is a database URL or the path of a SQLite file. Raises SchemaError if it cannot be used as it
         is.
         """
-        return cls(url, Home(url, create))
+        return cls(url, Home(url, create and not read_only, read_only))
 
     def close(self) -> None:
         """Give back all locks. The studies keep their state."""

@@ -73,19 +73,22 @@ class Folder:
 def image_files(folder: Path) -> dict[str, list[Path]]:
     """Image files by class, both in order of their names; hidden files and other files are passed over.
 
-    Raises: DataError: where there is no such folder, or nothing in it that is a class.
+    Raises: DataError: where there is no such folder, it cannot be read, or nothing in it is a class.
     """
     if not folder.is_dir():
         beside = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
         close = nearest(folder.name, beside)
         raise DataError(f"no folder {folder}." + (f" Did you mean {close!r}?" if close else " Check `task.path`."))
-    found = {
-        each.name: sorted(
-            file for file in each.rglob("*") if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
-        )
-        for each in sorted(folder.iterdir())
-        if each.is_dir() and not each.name.startswith(".")
-    }
+    try:
+        found = {
+            each.name: sorted(
+                file for file in each.rglob("*") if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+            )
+            for each in sorted(folder.iterdir())
+            if each.is_dir() and not each.name.startswith(".")
+        }
+    except OSError as error:
+        raise DataError(f"{error.filename or folder} cannot be looked into: {error.strerror}.") from error
     classes = {name: files for name, files in found.items() if files}
     if not classes:
         raise DataError(

@@ -1,5 +1,6 @@
 """The dashboard on real recorded studies, and on databases that are empty, missing or broken."""
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -170,6 +171,7 @@ def test_an_empty_database_says_that_nothing_was_recorded(app: AppTest, tmp_path
 )
 def test_a_broken_database_is_explained(app: AppTest, tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "lathe.db").write_bytes(content)
+    os.utime(tmp_path / "lathe.db", (0, 0))  # a new empty one is waited for
     app.run()
     assert not app.exception
     assert said in texts(app)

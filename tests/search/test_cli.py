@@ -32,6 +32,11 @@ def test_every_command_explains_itself_and_its_options(search: Call, command: st
             assert any(name in said.out for name in parameter.opts)
 
 
+def test_the_list_of_commands_says_what_each_does_without_cutting_it_short(search: Call) -> None:
+    said = search("--help").out
+    assert "..." not in said[said.index("Commands:") :]
+
+
 def test_ctrl_c_leaves_with_130_and_one_line(search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -138,7 +143,7 @@ def truncated(file: Path, finished: Finished) -> None:
 BROKEN: dict[str, Callable[[Path, Finished], object]] = {
     "random bytes": lambda file, _: file.write_bytes(os.urandom(5000)),
     "a truncated file": truncated,
-    "an empty file": lambda file, _: file.write_bytes(b""),
+    "an empty file that was left": lambda file, _: (file.touch(), os.utime(file, (0, 0))),
     "a folder": lambda file, _: file.mkdir(),
     "another program's database": lambda file, _: sqlite3.connect(file).execute("create table a (b)"),
     "nothing": lambda file, _: None,
@@ -163,8 +168,8 @@ def test_a_folder_without_studies_says_how_to_start_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LATHE_DB", raising=False)
-    for command in READING:
-        is_one_message(search(command), 7, "there is no study database", "`search launch` makes one")
+    for command in (*((name,) for name in READING), ("db", "check"), ("db", "upgrade"), ("db", "clean")):
+        is_one_message(search(*command), 7, "there is no study database", "`search launch` makes one")
     assert list(tmp_path.iterdir()) == []
 
 

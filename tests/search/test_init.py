@@ -1,5 +1,7 @@
 """`search init`: a space file for one's own data that is right as it is written."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +189,21 @@ def test_the_next_call_can_be_pasted_whatever_the_file_is_called(search: Call, t
     out = tmp_path / "my pets.yaml"
     said = search("init", photos(tmp_path / "pets", ((32, 32),)), "--out", out)
     assert f"search launch '{out}' --dry-run" in said.err
+
+
+def test_a_folder_that_cannot_be_looked_into_is_one_message(search: Call, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    name = "a" * 250  # a path too long for the system is refused to root as well
+    deep = os.open(tmp_path / "photos" / "cat", os.O_RDONLY)
+    for _ in range(17):
+        os.mkdir(name, dir_fd=deep)
+        deep, outer = os.open(name, os.O_RDONLY, dir_fd=deep), deep
+        os.close(outer)
+    os.close(deep)
+    said = search("init", tmp_path / "photos", "--out", tmp_path / "photos.yaml")
+    is_one_message(said, 3, "cannot be looked into")
+    assert not (tmp_path / "photos.yaml").exists()
+    shutil.rmtree(tmp_path / "photos")
 
 
 def test_an_empty_folder_is_said_to_be_passed_over_and_a_broken_image_is_named(search: Call, tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def test_a_formula_says_that_it_is_one(files: list[Path]) -> None:
     ("arguments", "code", "message"),
     [
         (["missing.onnx"], 4, "no file missing.onnx"),
+        (["{folder}"], 2, "is a folder, and not one that `search export` wrote.*search measure .*large.onnx"),
+        ([str(Path(__file__).parent)], 2, "is a folder.*Name an ONNX file"),
         ([__file__], 6, "cannot open test_files.py.*Export"),
         (["{small}", "--device", "onnxrt"], 4, "did you mean 'onnxruntime'"),
         (["{small}", "--device", "simulated", "--threads", "2"], 2, "no `threads`"),
@@ -69,7 +71,7 @@ def test_what_cannot_be_measured_is_one_message(
     arguments: list[str], code: int, message: str, files: list[Path]
 ) -> None:
     with pytest.raises(LatheError, match=message) as caught:
-        run(*[argument.format(small=files[0]) for argument in arguments])
+        run(*[argument.format(small=files[0], folder=files[0].parent) for argument in arguments])
     assert caught.value.exit_code == code
 
 

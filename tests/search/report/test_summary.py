@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from search.report.comparison import Model, chains, compare, difference, models, rivals
+from search.report.page import report_html
 from search.report.progress import progress_of
 from search.report.summary import Quantity, limits_of, summarise
+from search.report.telling import study_text
 from search.state.recorded import Recorded, load_study, pulse, read_lines, read_recorded
 from search.state.tables import connect
 from tests.search.recorded_study import record_study
@@ -82,6 +84,34 @@ def test_coverage_grows_with_the_front_and_its_box_holds_both(done: Recorded) ->
     for point in (*summary.front, *summary.random_front):
         for name in ("loss", LATENCY):
             assert cover.ideal[name] <= point.values[name].value < cover.reference[name]
+
+
+def test_a_study_whose_exports_were_used_up_says_why_random_networks_are_missing(done: Recorded) -> None:
+    known = {trial.architecture_id for trial in done.trials if trial.origin == "random"}
+    predicted = tuple(
+        replace(trial, kinds={name: "predicted" if name == LATENCY else "exact" for name in trial.kinds})
+        if trial.origin == "random"
+        else trial
+        for trial in done.trials
+    )
+    few = replace(
+        done,
+        study=replace(done.study, config={**done.study.config, "search": {"trials": 60, "exports": 20}}),
+        trials=predicted,
+        measurements=tuple(m for m in done.measurements if m.architecture_id not in known),
+    )
+    said = "the search used up `search.exports` (20), so none of them was measured"
+    for told in (study_text(few), report_html(few)):
+        assert said in told and "-o search.exports=28" in told
+        assert said not in study_text(done)
+    unfinished = replace(few, study=replace(few.study, state="running"))
+    assert said not in study_text(unfinished)
+
+
+def test_random_networks_that_break_the_limits_are_not_blamed_on_the_exports(done: Recorded) -> None:
+    tight = {**done.study.config, "limits": {"params": 1}}
+    told = study_text(replace(done, study=replace(done.study, config=tight)))
+    assert "keeps every limit" in told and "search.exports=" not in told
 
 
 def test_predictions_are_paired_with_what_was_measured_later(done: Recorded) -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from search.errors import LatheError
+from search.latency.files import files_in
 from search.shipping.export import write_export
 from search.state.facts import Facts, facts_of
 from search.state.ledger import Ledger
@@ -61,6 +62,12 @@ def test_the_runner_repeats_the_test_input_with_both_precisions(bundle: Path) ->
         done = run(sys.executable, bundle / "run.py", "--model", model)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"{model}: 8 examples, largest difference" in done.stdout
+
+
+def test_measuring_a_bundle_is_measuring_its_models_the_shipped_one_first(bundle: Path) -> None:
+    card = json.loads((bundle / "card.json").read_text())
+    assert files_in(bundle) == [bundle / name for name in card["files"]]
+    assert files_in(bundle)[0].name == card["shipped"] and len(card["files"]) == 2
 
 
 def test_the_runner_notices_a_wrong_answer(bundle: Path, tmp_path: Path) -> None:
