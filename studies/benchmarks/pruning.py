@@ -3,8 +3,8 @@
 A trained CIFAR-10 network is cut in three ways, to several sizes each: `latency`, the step `prune: {latency: ...}` at
 shares of the latency; `macs`, torch-pruning's pruner as it comes (magnitude importance, the same ratio in every layer,
 as many iterations as its multiply-adds need to come down to a target); `macs-8`, the same with channels rounded to 8.
-Each network is then trained alike (same images, epochs, seeds, labels only), at that one of --rates at which the way's
-networks validate best with the first seed. All files are measured in the same rounds in ONNX Runtime, one
+Each network is then trained alike (same images, epochs, seeds, labels only), at that one of --rates at which it
+validates best with the first seed. All files are measured in the same rounds in ONNX Runtime, one
 thread; then the networks that count are asked about the 10,000 test images, once.
 
 Printed: every network, means over the seeds, with `slower` where the device needs longer than before pruning; how much
@@ -119,25 +119,21 @@ def fine_tuned(network: nn.Module, data: Data, rate: float, seed: int, arguments
 def trained_on(
     way: str, made: Sequence[tuple[str, float, nn.Module]], data: Data, arguments: argparse.Namespace
 ) -> list[tuple[nn.Module, ...]]:
-    """The networks of one way, each with every seed, at the rate at which they validate best with the first seed."""
-
-    def with_seed(seed: int, rate: float) -> list[nn.Module]:
-        return [
-            kept(
-                arguments.folder / f"{arguments.network}-{way}-{aim:g}-{rate:g}-{seed}.safetensors",
-                network,
-                lambda network=network: fine_tuned(network, data, rate, seed, arguments),
-            )
-            for _, aim, network in made
-        ]
-
+    """The networks of one way, each with every seed, at the rate at which it validates best with the first seed."""
     asked = Split(data.validation.x[: arguments.validation], data.validation.y[: arguments.validation])
-    found = dict[float, float]()
-    for rate in arguments.rates:
-        found[rate] = float(np.mean([evaluate(each, data, asked).accuracy for each in with_seed(0, rate)]))
-        print(f"{way} at {rate:g}: validation {100 * found[rate]:.2f} on average", flush=True)
-    chosen = max(found, key=lambda rate: found[rate])
-    return list(zip(*(with_seed(seed, chosen) for seed in range(arguments.seeds)), strict=True))
+    found = []
+    for _, aim, network in made:
+
+        def with_seed(seed: int, rate: float, aim: float = aim, network: nn.Module = network) -> nn.Module:
+            file = arguments.folder / f"{arguments.network}-{way}-{aim:g}-{rate:g}-{seed}.safetensors"
+            return kept(file, network, lambda: fine_tuned(network, data, rate, seed, arguments))
+
+        reached = {rate: evaluate(with_seed(0, rate), data, asked).accuracy for rate in arguments.rates}
+        told = ", ".join(f"{100 * accuracy:.2f} at {rate:g}" for rate, accuracy in reached.items())
+        print(f"{way} {aim:g}: validation {told}", flush=True)
+        rate = max(reached, key=lambda rate: reached[rate])
+        found.append(tuple(with_seed(seed, rate) for seed in range(arguments.seeds)))
+    return found
 
 
 def at_accuracy(accuracy: float, points: Sequence[tuple[float, float]]) -> float:
