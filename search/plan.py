@@ -98,7 +98,7 @@ def print_plan(config: StudyConfig) -> None:
     supernet_s = min(supernet_s, 60 * minutes) if minutes else supernet_s
     search_s = 2 * config.search.trials * costs.trial_s + config.search.exports * 0.5
     winners_s, raced = _winners_s(config, costs), rungs(config)
-    bound = f" or {minutes:g} minutes" if minutes else ""
+    bound = f" or {minutes:g} {'minute' if minutes == 1 else 'minutes'}" if minutes else ""
     recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
     winners = f"{config.compress.keep} networks"
     if raced:
