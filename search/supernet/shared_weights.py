@@ -37,8 +37,8 @@ class Supernet(nn.Module):
     ) -> Tensor:
         """(N, *input_shape) normalised -> logits (N, classes) of the member `arch`.
 
-        gates: for each block a scalar g; what the block changes counts 1 + g times. With g = 0 nothing changes, and its
-        gradient says what the block is good for.
+        gates: for each block a scalar g, or one (width, 1, 1) for each channel; what the block changes counts 1 + g
+        times. With g = 0 nothing changes, and its gradient says what the block, or that channel of it, is good for.
         """
         store = self.tensors() if tensors is None else tensors
         left = list(reversed(gates))

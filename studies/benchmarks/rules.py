@@ -31,6 +31,7 @@ from search.supernet.cutting import Cutting  # noqa: E402
 from search.supernet.ranking import ranking  # noqa: E402
 from search.supernet.rules.attentive import Attentive  # noqa: E402
 from search.supernet.rules.fair import Fair  # noqa: E402
+from search.supernet.rules.growing import Growing  # noqa: E402
 from search.supernet.rules.relaxed import Relaxed  # noqa: E402
 from search.supernet.rules.sandwich import Sandwich  # noqa: E402
 from search.supernet.rules.shrinking import Shrinking  # noqa: E402
@@ -48,6 +49,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "sandwich, labels": {"rule": Sandwich(), "distill": False},
     "fair, cut": {"rule": Fair(), "cut": Cutting()},
     "relaxed": {"rule": Relaxed()},
+    "growing": {"rule": Growing()},
     "attentive": {"rule": Attentive()},
     "sandwich, alpha": {"rule": Sandwich(), "divergence": "alpha"},
     "shrinking": {"rule": Shrinking()},

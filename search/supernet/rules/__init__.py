@@ -15,6 +15,7 @@ RULES: Registry[Callable[..., Rule]] = Registry("rule", "lathe.rules")
 
 import search.supernet.rules.attentive  # noqa: E402  (these register themselves in RULES)
 import search.supernet.rules.fair  # noqa: E402
+import search.supernet.rules.growing  # noqa: E402
 import search.supernet.rules.relaxed  # noqa: E402
 import search.supernet.rules.sandwich  # noqa: E402
 import search.supernet.rules.shrinking  # noqa: E402

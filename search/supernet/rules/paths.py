@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from spaces.architecture import Architecture
@@ -65,7 +66,7 @@ def skipped(space: SearchSpace, arch: Architecture) -> int:
 def removable(space: SearchSpace) -> int:
     """The most layers that a network of the space skips."""
     return sum(
-        max(stage.depth) if any(map(_is_skip, stage.blocks)) else max(stage.depth) - min(stage.depth)
+        max(stage.depth) if any(map(is_skip, stage.blocks)) else max(stage.depth) - min(stage.depth)
         for stage in space.stages
     )
 
@@ -87,10 +88,12 @@ def _degree(space: SearchSpace, name: str, options: tuple[Any, ...], at: int) ->
     stage = space.stages[int(name.partition(".")[0].removeprefix("stage"))] if name.startswith("stage") else None
     if stage is None or name.count(".") > 1:
         return 0
-    return max(options) - options[at] if name.endswith(".depth") else int(_is_skip(stage.blocks[options[at]]))
+    return max(options) - options[at] if name.endswith(".depth") else int(is_skip(stage.blocks[options[at]]))
 
 
-def _is_skip(choice: BlockChoice) -> bool:
+@lru_cache(maxsize=1024)  # asked for every decision of a draw
+def is_skip(choice: BlockChoice) -> bool:
+    """Whether the block is one without weights: a layer that is not there."""
     make: Any = BLOCKS.get(choice.kind)
     return not _has_weights(make(**{name: values[0] for name, values in choice.fields}), 16)
 

@@ -20,12 +20,11 @@ from torch import Tensor
 
 from search.supernet import ranks
 from search.supernet.rules import RULES
+from search.supernet.rules.learned import descend, logits
 from search.supernet.rules.paths import Path, best_path
 from search.supernet.rules.step import Step
 from spaces.architecture import Architecture
 from spaces.space import SearchSpace
-
-DECAYS, TINY = (0.9, 0.999), 1e-8  # Adam's
 
 
 @RULES.register("relaxed")
@@ -80,12 +79,7 @@ class Relaxed:
         ranks.average_gradients(leaves.values())
         for name, leaf in leaves.items():
             if leaf.grad is not None:
-                moments = step.memory.setdefault("moments", {}).setdefault(name, torch.zeros(3, len(leaf)))
-                moments[0].lerp_(leaf.grad, 1 - DECAYS[0])
-                moments[1].lerp_(leaf.grad**2, 1 - DECAYS[1])
-                moments[2] += 1
-                mean, square = (moments[k] / (1 - DECAYS[k] ** moments[2]) for k in (0, 1))
-                step.memory["logits"][name] = leaf.detach() - self.logit_lr * mean / (square.sqrt() + TINY)
+                descend(step.memory, name, leaf.grad, self.logit_lr)
 
     def _path(self, step: Step) -> Path:
         def scores(name: str, count: int) -> list[float]:
@@ -114,11 +108,6 @@ def _there(chances: dict[str, Tensor], path: Path, depth: str, position: int) ->
         if position >= min(depths)
         else None
     )
-
-
-def logits(memory: dict[str, Any], name: str, count: int) -> Tensor:
-    """What was learned of a decision's options; zeros at first."""
-    return memory.setdefault("logits", {}).setdefault(name, torch.zeros(count))
 
 
 def gumbel(step: Step, name: str, count: int) -> list[float]:

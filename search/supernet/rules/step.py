@@ -46,10 +46,11 @@ class Rule(Protocol):
 
 @runtime_checkable
 class Learner(Rule, Protocol):
-    """A rule that learns what to draw, from how the loss of its one member would change with what was drawn."""
+    """A rule that learns what to draw, from how the loss of its first member would change with what was drawn."""
 
     def gates(self, step: Step) -> Sequence[Tensor]:
-        """For each block of the member, a scalar 0: its branch is scaled by 1 + gate, and gradients come back."""
+        """For each block of that member a 0, or a (width, 1, 1) of zeros, one for each channel: what the block changes
+        is scaled by 1 + gate, and gradients come back."""
         ...
 
     def learn(self, step: Step) -> None:

@@ -8,6 +8,7 @@ from search.config.study import StudyConfig, config_of, read_config
 from search.errors import ConfigError
 from search.supernet.cutting import Cutting
 from search.supernet.rules.attentive import Attentive
+from search.supernet.rules.growing import Growing
 from spaces.space import size
 
 ROOT = Path(__file__).parents[3]
@@ -311,6 +312,15 @@ def test_overrides_replace_what_the_file_says_and_are_recorded(tmp_path: Path) -
 def test_a_rule_has_its_own_fields_beside_those_of_the_training(tmp_path: Path) -> None:
     config = read(tmp_path, "{epochs: 3, batch: 128}", "{rule: attentive, rivals: 4, epochs: 3}")
     assert config.supernet.rule == Attentive(rivals=4) and config.supernet.epochs == 3
+    config = read(tmp_path, "{epochs: 3, batch: 128}", "{rule: growing, budget: 0.5, until: 1, epochs: 3}")
+    assert config.supernet.rule == Growing(budget=0.5, until=1)
+    for section, words in (
+        ("{rule: growing, budget: 2}", "`budget` must be in (0, 1], got 2.0. Write 1 for the largest network"),
+        ("{rule: growing, budgets: 0.5}", "budget"),
+        ("{rule: growing, cut: {}}", "`cut` goes with rules that draw by chance"),
+        ("{rule: growing, split: true}", "`split` needs a rule whose architectures all learn the labels"),
+    ):
+        assert words in refused(written(tmp_path, "{epochs: 3, batch: 128}", section))
 
 
 def test_options_are_cut_and_batches_split_with_rules_that_draw_and_learn_labels(tmp_path: Path) -> None:

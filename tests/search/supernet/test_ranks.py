@@ -28,6 +28,7 @@ from search.supernet import ranks
 from search.supernet.cutting import Cutting
 from search.supernet.rules.attentive import Attentive
 from search.supernet.rules.fair import Fair
+from search.supernet.rules.growing import Growing
 from search.supernet.rules.relaxed import Relaxed
 from search.supernet.shared_weights import build_supernet
 from search.supernet.training import Sharing, train_supernet
@@ -38,6 +39,7 @@ WAYS = {
     "sandwich": {},
     "attentive": {"rule": Attentive()},
     "relaxed": {"rule": Relaxed()},
+    "growing": {"rule": Growing(until=0.25)},
     "cut": {"rule": Fair(), "cut": Cutting(confidence=0.05, networks=50, images=32)},
 }
 with ranks.together():
@@ -85,6 +87,7 @@ def test_two_ranks_have_equal_weights_by_every_rule_and_those_of_one_process(tmp
             assert found[part].keys() == other[name][part].keys()
             assert all(torch.equal(tensor, other[name][part][key]) for key, tensor in found[part].items()), name
     assert one["cut"]["space"] != repr(SPACE) and one["relaxed"]["logits"]
+    assert any(found.abs().sum() > 0 for found in one["growing"]["logits"].values())
     for name, tensor in by_one_process().items():
         torch.testing.assert_close(one["sandwich"]["weights"][name], tensor, rtol=1e-4, atol=1e-6)
 

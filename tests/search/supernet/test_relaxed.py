@@ -8,8 +8,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from compress.train import Batch, batches
+from search.supernet.rules.learned import logits
 from search.supernet.rules.paths import removable, skipped
-from search.supernet.rules.relaxed import Relaxed, gumbel, logits, most_likely
+from search.supernet.rules.relaxed import Relaxed, gumbel, most_likely
 from search.supernet.rules.step import Step
 from search.supernet.shared_weights import Supernet, build_supernet
 from search.supernet.training import Sharing, learn, train_supernet
