@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from spaces.registry import Registry
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class DistillLoss(Protocol):
     """A module that compares a student with a teacher: `make(student, teacher, temperature)`, from one example of each.
 
-    Its parameters, projectors for example, are trained with the student and thrown away. needs_features: whether `maps`
-    and `embedding` of Seen are to be filled; without it the teacher may be asked once for all of unaugmented data.
+    Its parameters, projectors for example, are trained with the student and thrown away, but see Finishing.
+    needs_features: whether `maps` and `embedding` of Seen are to be filled; without it the teacher may be asked once
+    for all of unaugmented data.
     """
 
     needs_features: bool
@@ -28,11 +29,22 @@ class DistillLoss(Protocol):
         ...
 
 
+@runtime_checkable
+class Finishing(Protocol):
+    """A loss of features that leaves the student something of what it learned: it has `finish` beside the rest."""
+
+    def finish(self, weight: float) -> None:
+        """Change the student's numbers in place, not its layers; called once, when training has ended. weight: the
+        share that the loss had, in (0, 1]."""
+        ...
+
+
 LOSSES: Registry[type[DistillLoss]] = Registry("distillation loss", "lathe.distillation")
 
 import compress.distill.attention  # noqa: E402  (these register themselves in LOSSES)
 import compress.distill.attention_output  # noqa: E402
 import compress.distill.cskd  # noqa: E402
+import compress.distill.deit  # noqa: E402
 import compress.distill.dkd  # noqa: E402
 import compress.distill.hints  # noqa: E402
 import compress.distill.logits  # noqa: E402

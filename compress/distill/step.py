@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from compress.context import Context
-from compress.distill import LOSSES, DistillLoss
+from compress.distill import LOSSES, DistillLoss, Finishing
 from compress.distill import assistant as assistants  # the module: it imports compress.recipe, which imports this one
 from compress.distill.seen import Seen, Watched
 from compress.recipe import STEPS, StepError
@@ -86,22 +86,25 @@ def train_with_teacher(
     weight: float = 0.7,
     loss: str = "logits",
 ) -> float:
-    """`fit` with the teacher of the context, or with labels alone where there is none; returns the seconds it took.
+    """`fit` with the teacher of the context, or with labels alone where there is none or `weight` is 0; returns the
+    seconds it took.
 
     Raises: StepError: if teacher and student cannot be compared.
     """
-    if context.teacher is None:
-        pupil, taught = network, hard_labels()
-        return fit(pupil, context.data, training, taught, context.seed, context.progress, context.before_step)
+    rest = context.seed, context.progress, context.before_step
+    if context.teacher is None or weight == 0:
+        return fit(network, context.data, training, hard_labels(), *rest)
     make = LOSSES.get(loss)
-    lesson = _features(make, network, context, temperature, weight) if make.needs_features else None
+    if not make.needs_features:
+        taught = answers_loss(make, context.teacher, context.data, temperature, weight)
+        return fit(network, context.data, training, taught, *rest)
+    lesson = _features(make, network, context, temperature, weight)
     try:
-        taught = lesson.loss if lesson else answers_loss(make, context.teacher, context.data, temperature, weight)
-        pupil = lesson or network
-        return fit(pupil, context.data, training, taught, context.seed, context.progress, context.before_step)
+        seconds = fit(lesson, context.data, training, lesson.loss, *rest)
+        lesson.finish()
+        return seconds
     finally:
-        if lesson:
-            lesson.close()
+        lesson.close()
 
 
 def answers_loss(make: type[DistillLoss], teacher: nn.Module, data: Data, temperature: float, weight: float) -> Loss:
@@ -152,6 +155,11 @@ class Lesson(nn.Module):
             taught = teacher.seen(teacher(batch.x))
         distance = self.compare(self.student.seen(logits), taught, batch.y)
         return self.weight * distance + (1 - self.weight) * cross_entropy(logits, batch.y)
+
+    def finish(self) -> None:
+        """Let the loss leave in the student what it has for it."""
+        if isinstance(self.compare, Finishing):
+            self.compare.finish(self.weight)
 
     def close(self) -> None:
         """Take the hooks off both networks."""
