@@ -36,7 +36,9 @@ def load_given(source: str, choose: Mapping[str, Any] = MappingProxyType({})) ->
         return OnnxFile(Path(source))
     where, colon, attribute = source.rpartition(":")
     if not colon or not where or not attribute:
-        raise GivenError(f"a model is my.onnx, module:attribute or file.py:attribute, got {source!r}.")
+        inside = sorted(Path(source).glob("*.onnx"))  # of a bundle, for example
+        remedy = f" Did you mean {str(inside[0])!r}?" if inside else ""
+        raise GivenError(f"a model is my.onnx, module:attribute or file.py:attribute, got {source!r}.{remedy}")
     network = _attribute(_module(where), where, attribute)
     if not isinstance(network, nn.Module) and callable(network):
         try:

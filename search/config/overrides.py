@@ -57,8 +57,9 @@ def _path(tree: Any, parts: list[str], assignment: str) -> tuple[Path, list[Prob
 
         where = dotted(tuple(path))
         if isinstance(here, dict):
-            close = get_close_matches(part, list(here), n=1, cutoff=0.75)
-            if part not in here and close and not last:
+            close = [part.replace("[", ".").rstrip("]")] if "[" in part else []  # as in other languages: stages[0]
+            close += get_close_matches(part, list(here), n=1, cutoff=0.75)
+            if part not in here and close and (not last or "[" in part):
                 message = f"there is no {part!r} in {where or 'the file'}"
                 return tuple(path), problem(message, f"did you mean {close[0]!r}?")
             path.append(part)
