@@ -30,7 +30,8 @@ def test_a_reader_waits_for_the_tables_that_another_process_is_making(tmp_path: 
     db = str(tmp_path / "lathe.db")
     with closing(sqlite3.connect(db)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")  # a file that is there, and nothing in it
-    os.utime(db, (time.time() + 60,) * 2)  # new, however slow this machine is
+    soon = time.time() + 60  # new, however slow this machine is
+    os.utime(db, (soon, soon))
     found: list[object] = []
     reader = threading.Thread(target=lambda: found.append(read_lines(connect(db, read_only=True))))
     reader.start()
