@@ -42,6 +42,7 @@ def test_ctrl_c_leaves_with_130_and_one_line(search: Call, tmp_path: Path, monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr("search.latency.files.measure_files", interrupted)
+    (tmp_path / "some.onnx").touch()
     said = search("measure", tmp_path / "some.onnx")
     assert said.code == 130 and said.out == ""
     assert said.err == "stopped. Nothing is half written; the same command begins again.\n"
@@ -209,7 +210,7 @@ def test_a_report_that_cannot_be_written_is_one_message(search: Call, finished: 
     said = search("report", "--db", finished.db, "--out", tmp_path)
     is_one_message(said, 2, "--out is a file, and", "is a folder")
     said = search("report", "--db", finished.db, "--out", tmp_path / "file" / "tiny.html")
-    is_one_message(said, 1, "cannot write", "Check the folder")
+    is_one_message(said, 1, "cannot write", "Name another file with `--out`")
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
