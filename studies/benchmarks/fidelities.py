@@ -23,8 +23,8 @@ import torch  # noqa: E402  (reads the variable)
 
 from compress.memory import keep_freed_memory  # noqa: E402
 from search.config.study import StudyConfig, read_config  # noqa: E402
+from search.config.winner_steps import with_epochs  # noqa: E402
 from search.fidelities.race import finalists  # noqa: E402
-from search.fidelities.short import with_epochs  # noqa: E402
 from search.fronts import measured_front  # noqa: E402
 from search.latency.measuring import SHIPPING  # noqa: E402
 from search.main_loop import trained_supernet, try_networks, worth_of  # noqa: E402
@@ -48,7 +48,7 @@ def config_for(way: str, config: StudyConfig) -> StudyConfig:
         config = replace(
             config, steps=((name, with_epochs(first, short)), (name, with_epochs(first, epochs - short)), *rest)
         )
-    return replace(config, compress=replace(config.compress, extra=2 if way == "race" else 0))
+    return replace(config, compress=replace(config.compress, extra=2 if way == "race" else 0, alone_epochs=0))
 
 
 def search(config: StudyConfig, db: Path) -> None:

@@ -80,7 +80,7 @@ supernet: {epochs: 4, batch: 32, lr: 0.1}
 search: {trials: 16, seed: SEED, calibration: 6, exports: 16}
 objectives: {loss: min, latency_ms@here: min, params: min}
 devices: {here: {kind: onnxruntime, threads: 1}}
-compress: {keep: 4, teacher_epochs: 0, steps: [{train: {epochs: 12, lr: 0.1, batch: 32}}]}
+compress: {keep: 4, teacher_epochs: 0, alone_epochs: 0, steps: [{train: {epochs: 12, lr: 0.1, batch: 32}}]}
 """
 TUNE = """\
 study: joint-tuned
