@@ -56,7 +56,8 @@ KILL_POINTS = {
 }
 
 
-RACE = ("-o", "compress.keep=2", "-o", "compress.extra=2", "-o", "compress.steps.0.distill.epochs=3")
+SETTINGS = ("keep=2", "extra=2", "steps.0.distill.epochs=3", "alone_epochs=0")
+RACE = tuple(word for setting in SETTINGS for word in ("-o", f"compress.{setting}"))
 RACE_KILL_POINTS = {
     "after a short training": "select count(*) from lathe_evaluation where fidelity = 'short'",
     "after one was trained to the end": "select count(*) from lathe_variant where step = 'distill'",
