@@ -36,7 +36,3 @@ def _run() -> None:
 
 def _say_stopped() -> None:
     print("stopped. Nothing is half written; the same command begins again.", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

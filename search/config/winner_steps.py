@@ -17,19 +17,15 @@ def winner_steps(config: StudyConfig) -> tuple[tuple[str, Step], ...]:
     Its first step has them where that is a training, since one long course with a teacher is worth more than two short
     ones; a recipe that begins otherwise is begun with the labels, trained on as the supernet is.
     """
-    epochs, steps = alone_epochs(config), config.steps
-    if not epochs:
+    steps, epochs = config.steps, config.compress.alone_epochs
+    if epochs is None:
+        epochs = config.supernet.epochs
+    if epochs == 0:
         return steps
     if steps and steps[0][0] in TRAINING:
         (name, first), *rest = steps
         return (name, with_epochs(first, first.epochs + epochs)), *rest  # type: ignore[attr-defined]
     return ("train", Train(epochs, lr=config.supernet.lr, batch=config.supernet.batch)), *steps
-
-
-def alone_epochs(config: StudyConfig) -> int:
-    """Epochs of its own that a winner has beside those of the recipe."""
-    wanted = config.compress.alone_epochs
-    return config.supernet.epochs if wanted is None else wanted
 
 
 def epochs_of(steps: Sequence[tuple[str, Step]]) -> int:

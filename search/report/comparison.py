@@ -166,7 +166,7 @@ def _compare(shipped: Model, baseline: Model, epochs: Mapping[int, int]) -> Comp
     if signs[0] < 0 and longer > shorter:
         sentence += (
             f" It was trained for {shorter} epochs of its own, the {baseline.name} for {longer}: "
-            "give the recipe's first step more, or train it on with `search compress --variant`."
+            "raise `compress.alone_epochs`, or train it on with `search compress --variant`."
         )
     return Comparison(shipped, baseline, split, points, fast, size_ratio, outcome, sentence)
 

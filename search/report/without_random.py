@@ -19,15 +19,16 @@ def without_random(recorded: Recorded, summary: Summary) -> str:
         return (
             f"Not judged against random networks: none of the {measured} of them that were measured keeps every limit."
         )
-    settings = recorded.study.config.get("search", {})
-    spent = f"`search.exports` ({settings['exports']})" if "exports" in settings else "`search.exports`"
+    exports, calibration = _settings(recorded.study.config)
     return (
-        f"Not judged against random networks: the search used up {spent}, so none of them was measured. "
-        f"Run it anew with more:  -o search.exports={_enough(recorded.study.config)} -o study=ANOTHER-NAME"
+        f"Not judged against random networks: the search used up `search.exports` ({exports}), so none of them was "
+        f"measured. Run it anew with more:  -o search.exports={max(exports, calibration) + ROOM} -o study=ANOTHER-NAME"
     )
 
 
-def _enough(config: Mapping[str, Any]) -> int:
-    """Exports with room for random networks: each device is calibrated, whatever `exports` says."""
-    settings = {"calibration": 20, "exports": 40} | dict(config.get("search", {}))
-    return max(settings["exports"], settings["calibration"] * len(config.get("devices", {}))) + ROOM
+def _settings(config: Mapping[str, Any]) -> tuple[int, int]:
+    """The study's exports, and those that calibrate its devices, whatever `exports` says."""
+    from search.config.study import Search  # loads torch, and is rarely asked for
+
+    asked, devices = config.get("search", {}), config.get("devices") or ["here"]
+    return asked.get("exports", Search.exports), asked.get("calibration", Search.calibration) * len(devices)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 def one_run(space: Path, folder: Path) -> tuple[float, float]:
     """(wall seconds, peak MB) of one launch; the operating system's own account of the finished process."""
-    command = [sys.executable, "-m", "search.cli", "launch", str(space), "--db", str(folder / "lathe.db"), "-q"]
+    command = [sys.executable, "-m", "search", "launch", str(space), "--db", str(folder / "lathe.db"), "-q"]
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

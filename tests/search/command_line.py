@@ -22,7 +22,7 @@ Call = Callable[..., Said]
 
 def process(*arguments: str | Path, **environ: str) -> Said:
     """The same in a process of its own, with its output in pipes."""
-    command = [sys.executable, "-m", "search.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "search", *map(str, arguments)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1", **environ}
     )

@@ -20,7 +20,7 @@ ENVIRON = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "search.cli", *arguments]
+    command = [sys.executable, "-m", "search", *arguments]
     return subprocess.run(command, env=ENVIRON, capture_output=True, text=True, timeout=300)
 
 
@@ -71,9 +71,7 @@ def study_killed(query: str, db: Path, *options: str) -> None:
         finished = run(*launch)
         assert finished.returncode == 0, finished.stderr
         return
-    with subprocess.Popen(
-        [sys.executable, "-m", "search.cli", *launch], env=ENVIRON, stderr=subprocess.PIPE
-    ) as running:
+    with subprocess.Popen([sys.executable, "-m", "search", *launch], env=ENVIRON, stderr=subprocess.PIPE) as running:
         while not rows(db, query) and running.poll() is None:
             time.sleep(0.02)
         assert running.poll() is None, "the study ended before it could be killed"
@@ -147,7 +145,7 @@ def test_a_killed_study_that_screens_int8_resumes_to_what_the_unbroken_one_found
 
 def test_ctrl_c_pauses_at_a_safe_point_and_names_the_command_to_go_on(tmp_path: Path) -> None:
     db = tmp_path / "lathe.db"
-    command = [sys.executable, "-m", "search.cli", "launch", str(TINY), "--db", str(db)]
+    command = [sys.executable, "-m", "search", "launch", str(TINY), "--db", str(db)]
     with subprocess.Popen(command, env=ENVIRON, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         while not rows(db, "select count(*) >= 2 from lathe_trial") and running.poll() is None:
             time.sleep(0.02)

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from search.supernet import ranks
 from search.supernet.rules import RULES
-from search.supernet.rules.learned import descend, logits
+from search.supernet.rules.learned import check_learning, descend, logits
 from search.supernet.rules.step import Step
 from search.supernet.rules.units import Everything, Grown, cost_of, is_weighed, network, unit_of
 from spaces.architecture import Architecture
@@ -59,11 +59,7 @@ class Growing:
                 raise ValueError(f"`{name}` must be in (0, 1], got {getattr(self, name)}. Write {remedy}.")
         if self.between < 0:
             raise ValueError(f"`between` must not be negative, got {self.between}. Write 0 for the grown one alone.")
-        for name in ("logit_lr", "cold"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}.")
-        if self.hot < self.cold:
-            raise ValueError(f"`hot` must be at least `cold` ({self.cold:g}), got {self.hot:g}.")
+        check_learning(self.logit_lr, self.hot, self.cold)
 
     def members(self, step: Step) -> list[Architecture]:
         """The grown one, and others with lesser budgets, which are even in their logarithm."""

@@ -10,6 +10,15 @@ from torch import Tensor
 DECAYS, TINY = (0.9, 0.999), 1e-8  # Adam's
 
 
+def check_learning(logit_lr: float, hot: float, cold: float) -> None:
+    """Raises ValueError unless a rule can learn with this step of its logits and draw at these temperatures."""
+    for name, value in (("logit_lr", logit_lr), ("cold", cold)):
+        if value <= 0:
+            raise ValueError(f"`{name}` must be positive, got {value}.")
+    if hot < cold:
+        raise ValueError(f"`hot` must be at least `cold` ({cold:g}), got {hot:g}.")
+
+
 def logits(memory: dict[str, Any], name: str, count: int) -> Tensor:
     """What was learned of a decision's options; zeros at first."""
     return memory.setdefault("logits", {}).setdefault(name, torch.zeros(count))

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from search.supernet import ranks
 from search.supernet.rules import RULES
-from search.supernet.rules.learned import descend, logits
+from search.supernet.rules.learned import check_learning, descend, logits
 from search.supernet.rules.paths import Path, best_path
 from search.supernet.rules.step import Step
 from spaces.architecture import Architecture
@@ -43,11 +43,7 @@ class Relaxed:
     teaches: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name in ("logit_lr", "cold"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}.")
-        if self.hot < self.cold:
-            raise ValueError(f"`hot` must be at least `cold` ({self.cold:g}), got {self.hot:g}.")
+        check_learning(self.logit_lr, self.hot, self.cold)
         if not 0 <= self.skips <= 1:
             raise ValueError(f"`skips` must be in [0, 1], got {self.skips}.")
 

@@ -121,7 +121,7 @@ def test_the_others_leave_when_the_first_one_does(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_under_torchrun_one_process_writes_the_study_and_all_train_it(tmp_path: Path) -> None:
     db = tmp_path / "lathe.db"
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "search.cli", "launch"]
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "search", "launch"]
     told = subprocess.run(
         [sys.executable, *command, str(TINY), "-o", "search.trials=8", "-o", "compress.max_drop=50", "--db", str(db)],
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},

@@ -110,7 +110,7 @@ def test_a_killed_run_resumes_to_what_the_unbroken_one_found(tmp_path: Path) -> 
     text = RECIPE.replace("cheap_epochs: 0.5", "cheap_epochs: 1\n  cheap_images: 1").replace("10", "6")  # no clock
     whole, db = tmp_path / "whole", tmp_path / "lathe.db"
     whole.mkdir()
-    command = [sys.executable, "-m", "search.cli", *map(str, call(tmp_path, text))]
+    command = [sys.executable, "-m", "search", *map(str, call(tmp_path, text))]
     # a process of its own, too: weights depend on the number of threads, which other tests may have set in this one
     unbroken_command = [*command[:-1], str(whole / "lathe.db")]
     subprocess.run(unbroken_command, check=True, capture_output=True, timeout=300)
