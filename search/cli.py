@@ -14,10 +14,6 @@ def main() -> None:
     except KeyboardInterrupt:
         _say_stopped()
         sys.exit(130)
-    except SystemExit as leaving:
-        if leaving.code == 130:  # Typer's answer to Ctrl-C, which says nothing
-            _say_stopped()
-        raise
     except BrokenPipeError:  # `search top | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -29,6 +25,10 @@ def _run() -> None:
 
     try:
         app()
+    except SystemExit as leaving:
+        if leaving.code == 130:  # Typer's answer to Ctrl-C, which says nothing; a study that pauses has said so
+            _say_stopped()
+        raise
     except LatheError as error:
         print(str(error) if error.exit_code == 3 and "error:" in str(error) else f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

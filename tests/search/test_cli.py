@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from search.commands.app import app
+from search.errors import Interrupted
 from tests.search.command_line import Call, is_one_message, process
 from tests.search.finished_study import TINY, Finished
 
@@ -46,6 +47,19 @@ def test_ctrl_c_leaves_with_130_and_one_line(search: Call, tmp_path: Path, monke
     said = search("measure", tmp_path / "some.onnx")
     assert said.code == 130 and said.out == ""
     assert said.err == "stopped. Nothing is half written; the same command begins again.\n"
+
+
+def test_a_study_that_pauses_says_how_to_go_on_and_not_to_begin_again(
+    search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def paused(*_: object, **__: object) -> None:
+        raise Interrupted("study 'tiny' is paused. Go on with:  search resume tiny")
+
+    monkeypatch.setattr("search.latency.files.measure_files", paused)
+    (tmp_path / "some.onnx").touch()
+    said = search("measure", tmp_path / "some.onnx")
+    assert said.code == 130 and said.out == ""
+    assert said.err == "error: study 'tiny' is paused. Go on with:  search resume tiny\n"
 
 
 def test_ctrl_c_while_the_commands_are_being_loaded_leaves_with_130_and_one_line(
