@@ -187,7 +187,8 @@ def _step_row(model: Model) -> dict[str, Any]:
     row |= {"precision": model.precision, "accuracy": words.percent(model.accuracy)}
     row |= {name.replace("latency_ms@", "latency on "): words.latency(value) for name, value in model.latencies.items()}
     row |= {"file": words.size(model.size_bytes), "params": words.count(model.params), "loss": words.number(model.loss)}
-    return row | {"test accuracy": words.percent(model.test_accuracy), "seconds": f"{model.seconds:.1f}"}
+    row |= {"test accuracy": words.percent(model.test_accuracy), "epochs": str(model.epochs or "")}
+    return row | {"seconds": f"{model.seconds:.1f}"}
 
 
 def _downloads(url: str, study: str, found: Sequence[Model]) -> None:

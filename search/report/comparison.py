@@ -47,6 +47,11 @@ class Model:
         """On the device that judges: the first one."""
         return next(iter(self.latencies.values()), None)
 
+    @property
+    def epochs(self) -> int:
+        """How long the step trained; 0 where it does not train."""
+        return int(self.config.get("epochs", 0))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -134,7 +139,7 @@ def _epochs(model: Model, found: Sequence[Model]) -> int:
     while at.id != at.chain and at.base in by_id:
         at = by_id[at.base]
         steps.append(at)
-    return sum(int(step.config.get("epochs", 0)) for step in steps)
+    return sum(step.epochs for step in steps)
 
 
 def _compare(shipped: Model, baseline: Model, epochs: Mapping[int, int]) -> Comparison:

@@ -40,8 +40,9 @@ def _row(model: Model) -> str:
     latency = "".join(f"<div>{_value(words.latency(value))}</div>" for value in model.latencies.values()) or "–"
     verdict = "shipped" if model.is_shipped else model.verdict
     reason = f"<small>{escape(model.reason)}</small>" if model.reason else ""
+    made = ", ".join(filter(None, (model.precision, words.epochs(model.epochs))))
     cells = [
-        f"{escape(model.step)}<small>{escape(model.precision)}</small>",
+        f"{escape(model.step)}<small>{escape(made)}</small>",
         _value(words.percent(model.accuracy)) + tested,
         _value(words.number(model.loss)),
         latency,

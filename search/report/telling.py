@@ -126,7 +126,8 @@ def _step_line(model: Model) -> str:
     numbers = (
         f"{words.percent(model.accuracy):<24} {words.latency(model.latency):<30} {words.size(model.size_bytes):>8}"
     )
-    return f"  {mark} {model.step:<9} {numbers}  {model.reason}".rstrip()
+    told = "; ".join(filter(None, (words.epochs(model.epochs), model.reason)))
+    return f"  {mark} {model.step:<9} {numbers}  {told}".rstrip()
 
 
 def study_tree(recorded: Recorded) -> dict[str, Any]:

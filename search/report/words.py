@@ -78,6 +78,11 @@ def count(n: float) -> str:
     return f"{n:.0f}"
 
 
+def epochs(n: int) -> str:
+    """How long a step trained; nothing where it does not train."""
+    return f"{n} epoch{'' if n == 1 else 's'}" if n else ""
+
+
 def screened(precision: str) -> str:
     """By which files a study's trials were judged: "screened as int8 files"; nothing for float, which is usual."""
     return "" if precision == FLOAT else f"screened as {precision} files"

@@ -228,6 +228,15 @@ def test_a_report_that_cannot_be_written_is_one_message(search: Call, finished: 
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_step_says_for_how_long_it_trained(search: Call, finished: Finished, tmp_path: Path) -> None:
+    told = [line for line in search("show", "--db", finished.db).out.splitlines() if " distill " in line]
+    winner, by_hand = "3 epochs; ", "1 epoch; "  # those of the supernet, which the hand-made network has before
+    assert [winner in line for line in told] == [by_hand not in line for line in told]
+    assert any(winner in line for line in told) and any(by_hand in line for line in told)
+    page = Path(search("report", "--db", finished.db, "--out", tmp_path / "tiny.html").out.strip()).read_text()
+    assert "float32, 3 epochs" in page and "float32, 1 epoch<" in page
+
+
 def test_report_and_export_print_the_files_they_wrote(search: Call, finished: Finished, tmp_path: Path) -> None:
     said = search("report", "--db", finished.db)
     assert said.out == f"{Path(finished.db).parent / 'tiny.html'}\n", "beside the database"
