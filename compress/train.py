@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from compress.augment import augment
 from compress.devices.lock import shared
 from compress.memory import keep_freed_memory
+from compress.processor import finish, visiting
 from compress.recalibrate import IMAGES, recalibrate
 from spaces.tasks import Data
 
@@ -23,6 +24,10 @@ class Batch(NamedTuple):
     x: Tensor
     y: Tensor
     rows: Tensor
+
+    def on(self, where: torch.device) -> "Batch":
+        """The same batch on another processor."""
+        return Batch(*(tensor.to(where) for tensor in self))
 
 
 Loss = Callable[[Tensor, Batch], Tensor]  # (logits of the network in training, batch) -> scalar
@@ -102,7 +107,7 @@ def fit(
     epochs_done: int = 0,
 ) -> float:
     """Train `network` in place, recalibrate its BatchNorm, leave it in eval mode; returns the seconds it took, without
-    those in which others measured.
+    those in which others measured. It is trained on the `processor`, and `loss` is given what is there.
 
     before_step is called before every step and may raise to stop; a measurement that waits for the machine is let in
     between two steps. after_epoch gets the number of epochs done, to save what is there; a network of which
@@ -110,11 +115,11 @@ def fit(
     Raises: NonFiniteLoss: at the first step whose loss is NaN or infinite.
     """
     keep_freed_memory()
-    parameters = dict(network.named_parameters())
-    optimizer = optimizer_for(parameters, training)
     steps = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))
     network.train()
-    with shared("cpu") as let_measurers_in:
+    with shared("cpu") as let_measurers_in, visiting(network) as here:
+        parameters = dict(network.named_parameters())
+        optimizer = optimizer_for(parameters, training)
         started = time.monotonic()
         for epoch in range(epochs_done, training.epochs):
             for index, batch in enumerate(batches(data, training.batch, seed, epoch)):
@@ -128,6 +133,7 @@ def fit(
                 started += time.monotonic() - before
                 set_learning_rate(optimizer, learning_rate(training, done))
                 optimizer.zero_grad()
+                batch = batch.on(here)
                 value = loss(network(batch.x), batch)
                 check_finite(value, epoch * steps + index)
                 value.backward()
@@ -139,9 +145,11 @@ def fit(
                 after_epoch(epoch + 1)
             if progress_of(training, time.monotonic() - started, epoch + 1) >= 1:
                 break
-        recalibrate(network, data.normalise(data.train.x[:IMAGES]))
+        recalibrate(network, data.normalise(data.train.x[:IMAGES]).to(here))
+        finish(here)
+        took = time.monotonic() - started
     network.eval()
-    return time.monotonic() - started
+    return took
 
 
 def progress_of(training: Training, used_s: float, epochs_done: float) -> float:

@@ -13,7 +13,7 @@ from spaces.tasks import Data
 
 def fresh(arch: Architecture, seed: int) -> nn.Sequential:
     """The network with the random weights that belong to `seed`; torch's own generator stays where it was."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build(arch)
 

@@ -31,7 +31,7 @@ class Finding:
 
 def examine(db: str) -> list[Finding]:
     """Look at everything; takes a few seconds because torch and ONNX Runtime are really started."""
-    return [_python(), *_libraries(), _torch(), _runtime(), _threads(), _sqlite(), _database(db)]
+    return [_python(), *_libraries(), _torch(), _processor(), _runtime(), _threads(), _sqlite(), _database(db)]
 
 
 def _python() -> Finding:
@@ -69,6 +69,27 @@ def _torch() -> Finding:
         f"a convolution gave {total:g}; CUDA {'found' if torch.cuda.is_available() else 'not found'}",
         total == 36.0,
     )
+
+
+def _processor() -> Finding:
+    """Where training happens, and whether a step of it works there."""
+    try:
+        import torch
+
+        from compress.processor import VARIABLE, NoProcessor, described, processor
+    except ImportError as error:
+        return Finding("trains on", str(error), False, "reinstall torch")
+    remedy = f"{VARIABLE}=cpu trains on the CPU"
+    try:
+        where = processor()
+    except NoProcessor as error:
+        return Finding("trains on", str(error), False, remedy)
+    try:
+        layer = torch.nn.Conv2d(1, 1, 3).to(where)
+        layer(torch.ones(1, 1, 4, 4, device=where)).sum().backward()
+    except RuntimeError as error:
+        return Finding("trains on", f"{where}: {error}", False, remedy)
+    return Finding("trains on", described(where))
 
 
 def _runtime() -> Finding:

@@ -130,6 +130,7 @@ def estimate_seconds(config: StudyConfig) -> Costs:
     from torch.nn.functional import cross_entropy
 
     from compress.evaluate import evaluate
+    from compress.processor import processor, visiting
     from compress.recalibrate import IMAGES, recalibrate
     from compress.train import batches
     from search.supernet.shared_weights import build_supernet
@@ -138,21 +139,24 @@ def estimate_seconds(config: StudyConfig) -> Costs:
     data = config.task.load()
     space, rng = config.space(data), random.Random(0)
     supernet = build_supernet(space, config.search.seed).train()
-    batch = next(batches(data, config.supernet.batch, 0, 0))
+    here = processor()
+    batch = next(batches(data, config.supernet.batch, 0, 0)).on(here)
     steps = max(1, len(data.train.y) // len(batch.y))
 
     def epoch_s(arch: Architecture) -> float:
         network = supernet.extract(arch).train()
-        return steps * _seconds(lambda _: cross_entropy(network(batch.x), batch.y).backward())
+        with visiting(network):
+            return steps * _seconds(lambda _: cross_entropy(network(batch.x), batch.y).backward())
 
     def screen(arch: Architecture) -> None:
         network = supernet.extract(arch)
         recalibrate(network, data.normalise(data.train.x[:IMAGES]))
         evaluate(network, data, data.validation.first(config.search.images))
 
-    shared_s = _seconds(lambda i: train_step(supernet, batch, config.supernet, config.search.seed, i, done=1.0))
+    with visiting(supernet):
+        step_s = _seconds(lambda i: train_step(supernet, batch, config.supernet, config.search.seed, i, done=1.0))
     return Costs(
-        supernet_epoch_s=steps * shared_s,  # at the end of training, where a step is as costly as it gets
+        supernet_epoch_s=steps * step_s,  # at the end of training, where a step is as costly as it gets
         trial_s=_seconds(lambda i: screen(sample(space, random.Random(i)))),
         network_epoch_s=epoch_s(sample(space, rng)),
         teacher_epoch_s=epoch_s(largest(space, rng)),
@@ -161,9 +165,12 @@ def estimate_seconds(config: StudyConfig) -> Costs:
 
 def _seconds(work: Callable[[int], object]) -> float:
     """Of the middle one of three runs; each is told its number."""
+    from compress.processor import finish, processor
+
     took = []
     for number in range(3):
         began = time.monotonic()
         work(number)
+        finish(processor())
         took.append(time.monotonic() - began)
     return sorted(took)[1]

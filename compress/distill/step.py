@@ -13,6 +13,7 @@ from compress.context import Context
 from compress.distill import LOSSES, DistillLoss, Finishing
 from compress.distill import assistant as assistants  # the module: it imports compress.recipe, which imports this one
 from compress.distill.seen import Seen, Watched
+from compress.processor import home_of, visiting
 from compress.recipe import STEPS, StepError
 from compress.train import Batch, Loss, Training, fit, hard_labels
 from compress.variant import Variant
@@ -95,16 +96,17 @@ def train_with_teacher(
     if context.teacher is None or weight == 0:
         return fit(network, context.data, training, hard_labels(), *rest)
     make = LOSSES.get(loss)
-    if not make.needs_features:
-        taught = answers_loss(make, context.teacher, context.data, temperature, weight)
-        return fit(network, context.data, training, taught, *rest)
-    lesson = _features(make, network, context, temperature, weight)
-    try:
-        seconds = fit(lesson, context.data, training, lesson.loss, *rest)
-        lesson.finish()
-        return seconds
-    finally:
-        lesson.close()
+    with visiting(network, context.teacher):
+        if not make.needs_features:
+            taught = answers_loss(make, context.teacher, context.data, temperature, weight)
+            return fit(network, context.data, training, taught, *rest)
+        lesson = _features(make, network, context, temperature, weight)
+        try:
+            seconds = fit(lesson, context.data, training, lesson.loss, *rest)
+            lesson.finish()
+            return seconds
+        finally:
+            lesson.close()
 
 
 def answers_loss(make: type[DistillLoss], teacher: nn.Module, data: Data, temperature: float, weight: float) -> Loss:
@@ -124,7 +126,8 @@ def answers_loss(make: type[DistillLoss], teacher: nn.Module, data: Data, temper
 
 
 def teacher_logits(teacher: nn.Module, data: Data) -> Callable[[Batch], Tensor]:
-    """The teacher's answers to a batch. Where images are not augmented, all are asked once and looked up after."""
+    """The teacher's answers to a batch that is where the teacher is. Where images are not augmented, all are asked once
+    and looked up after."""
 
     def ask(x: Tensor) -> Tensor:
         with torch.no_grad():
@@ -132,7 +135,8 @@ def teacher_logits(teacher: nn.Module, data: Data) -> Callable[[Batch], Tensor]:
 
     if data.is_augmented:
         return lambda batch: ask(batch.x)
-    known = torch.cat([ask(data.normalise(part)) for part in data.train.x.split(256)])
+    here = home_of(teacher)
+    known = torch.cat([ask(data.normalise(part).to(here)) for part in data.train.x.split(256)])
     return lambda batch: known[batch.rows]
 
 
@@ -172,7 +176,7 @@ def _features(
 ) -> Lesson:
     """Raises StepError if the features of the two networks cannot be compared."""
     assert context.teacher is not None
-    x = context.data.normalise(context.data.train.x[:4])
+    x = context.data.normalise(context.data.train.x[:4]).to(home_of(network))
     opened: list[Watched] = []
     try:
         for each in (network, context.teacher):
@@ -182,7 +186,7 @@ def _features(
             student, teacher = (watched.seen(watched.eval()(x)) for watched in opened)
         network.train(was_training)
         check_classes(student, teacher)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
             compare = make(student, teacher, temperature)
         return Lesson(opened[0], opened[1], compare, weight)

@@ -80,7 +80,7 @@ def write_part(part: Part, folder: Path, formats: Sequence[str] = ("onnx",)) -> 
 
     Raises: ExportError. Cost: 0.05-0.2 s.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(repr(part).encode()))
         built = part.build()
     return export_part(built, part.input_shape, folder / f"{zlib.crc32(repr(part).encode()):08x}.onnx", formats)

@@ -13,6 +13,7 @@ from torch import nn
 
 from compress.context import Context
 from compress.distill import step as distill  # the module: it and this one are both imported by compress.recipe
+from compress.processor import visiting
 from compress.quantize import pt2e
 from compress.recipe import STEPS, StepError
 from compress.train import Training
@@ -68,11 +69,12 @@ class Qat:
         """Train the graph with fake quantizers and take its weights back."""
         data = context.data
         size = min(self.batch, len(data.train.y))  # every batch of `fit` has this many images
-        graph = pt2e.trainable(network, data.normalise(data.train.x[:size]))
-        training = Training(self.epochs, batch=self.batch, lr=self.lr)
-        distill.train_with_teacher(graph, context, training, self.temperature, self.weight)
-        trained = graph.state_dict()
-        network.load_state_dict({name: trained[name] for name in network.state_dict()})
+        with visiting(network) as here:  # a graph stays where it was exported: it names its processor
+            graph = pt2e.trainable(network, data.normalise(data.train.x[:size]).to(here))
+            training = Training(self.epochs, batch=self.batch, lr=self.lr)
+            distill.train_with_teacher(graph, context, training, self.temperature, self.weight)
+            trained = graph.state_dict()
+            network.load_state_dict({name: trained[name] for name in network.state_dict()})
 
     @property
     def scheme(self) -> str:

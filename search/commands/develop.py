@@ -129,6 +129,7 @@ def run_study(config: "Config", db: str, quiet: bool, as_json: bool = False) -> 
 
 
 def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
+    from compress.processor import described, processor
     from search.plan import headline
     from search.state.ledger import Ledger
     from search.watch import Watch, duration
@@ -136,6 +137,8 @@ def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     began = time.monotonic()
     watch = Watch(quiet=quiet)
     watch.say(headline(config, db))
+    if processor().type != "cpu":
+        watch.say(f"trains on {described(processor())}; LATHE_PROCESSOR=cpu trains on the CPU")
     suffix = "" if db == DEFAULT_DB else f" --db {shlex.quote(db)}"
     try:
         with Ledger.open(db) as ledger:
@@ -216,11 +219,14 @@ def explained() -> Iterator[None]:
     except Exception as error:
         from compress.devices import DeviceError as Unmeasurable
         from compress.evaluate import NotFinite
+        from compress.processor import NoProcessor
         from compress.train import NonFiniteLoss
         from spaces.tasks.data import DataError
 
         if isinstance(error, DataError):
             raise ConfigError(f"error: {error}") from error
+        if isinstance(error, NoProcessor):
+            raise UsageError(str(error)) from error
         if isinstance(error, Unmeasurable):
             raise DeviceError(str(error)) from error
         if isinstance(error, NonFiniteLoss | NotFinite):

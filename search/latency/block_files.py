@@ -29,7 +29,7 @@ def block_files(
 
     Cost: 0.1-0.3 s each, and of other formats than ONNX 3 s and more.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = nn.Sequential(*(placed.build() for _ in range(copies_of(placed)))).eval()
         plain = export_part(wake_up(network), placed.input_shape, stem.with_suffix(".float.onnx"), formats)
@@ -51,7 +51,7 @@ def network_files(
 
 def woken(arch: Architecture) -> nn.Module:
     """The network with random weights that are fit for timing in int8 too, the same ones every time, in eval mode."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return wake_up(build(arch).eval())
 

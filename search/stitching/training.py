@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from compress.distill import LOSSES
 from compress.distill.step import answers_loss
+from compress.processor import at_home, visiting
 from compress.train import Progress, Training, fit
 from search.stitching.weights import Stitched
 from spaces.stitch import LARGE
@@ -55,20 +56,21 @@ def train_stitched(
     if epochs_done >= training.epochs:
         return
     steps = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))
-    loss = answers_loss(LOSSES.get("logits"), teacher, data, TEMPERATURE, WEIGHT)
 
     def after_epoch(epoch: int) -> None:
         if save:
             save(epoch, checkpoint(stitched, epoch))
 
     walk = Walk(stitched, seed, epochs_done * steps)
-    fit(walk, data, training, loss, seed, progress, before_step, after_epoch, epochs_done)
+    with visiting(teacher):
+        loss = answers_loss(LOSSES.get("logits"), teacher, data, TEMPERATURE, WEIGHT)
+        fit(walk, data, training, loss, seed, progress, before_step, after_epoch, epochs_done)
 
 
 def checkpoint(stitched: Stitched, epoch: int) -> bytes:
     """The weights after so many epochs."""
     buffer = io.BytesIO()
-    torch.save({"store": stitched.store.state_dict(), "epoch": epoch}, buffer)
+    torch.save({"store": at_home(stitched.store.state_dict()), "epoch": epoch}, buffer)
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from compress.processor import at_home
 from search.supernet.cutting import Cuts
 from search.supernet.shared_weights import Supernet
 
@@ -24,8 +25,8 @@ def checkpoint(supernet: Supernet, optimizer: torch.optim.Optimizer, course: Cou
     """All of it: weights, momentum and course."""
     buffer = io.BytesIO()
     state = {
-        "store": supernet.store.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "store": at_home(supernet.store.state_dict()),
+        "optimizer": at_home(optimizer.state_dict()),
         "epoch": course.epoch,
         "used_s": course.used_s,
         "memory": course.memory,

@@ -19,6 +19,7 @@ from scipy.stats import t
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from compress.processor import home_of
 from search.supernet.shared_weights import Supernet
 from spaces.architecture import Architecture
 from spaces.counts import count
@@ -114,7 +115,9 @@ def losses_of(supernet: Supernet, archs: list[Architecture], x: Tensor, y: Tenso
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return torch.stack([cross_entropy(supernet(x, arch, tensors), y, reduction="none") for arch in archs])
+            x, y = x.to(home_of(supernet)), y.to(home_of(supernet))
+            losses = [cross_entropy(supernet(x, arch, tensors), y, reduction="none") for arch in archs]
+            return torch.stack(losses).cpu()
     finally:
         supernet.training = was_training
 

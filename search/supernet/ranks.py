@@ -101,7 +101,7 @@ def average_gradients(parameters: Iterable[nn.Parameter | Tensor]) -> None:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not gradients:
         return
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients]).cpu()  # gloo exchanges what is in main memory
     dist.all_reduce(flat)
     flat /= world()
     at = 0

@@ -66,6 +66,6 @@ class Supernet(nn.Module):
 
 def build_supernet(space: SearchSpace, seed: int) -> Supernet:
     """A freshly initialised supernet; the same seed gives the same weights."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Supernet(space)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from compress.devices.lock import shared
+from compress.processor import visiting
 from compress.train import (
     Batch,
     Progress,
@@ -85,12 +86,12 @@ def train_supernet(
     measured. allows(space) says whether something that meets the limits is left; `supernet.space` is in the end what
     was not cut. With torchrun (`ranks.py`) only rank 0 saves, tells and stops. Raises: NonFiniteLoss.
     """
-    parameters = dict(supernet.store.named_parameters())
-    optimizer = optimizer_for(parameters, config)
-    course = restore(supernet, optimizer, start) if start else Course()
     steps = max(1, len(data.train.y) // min(config.batch, len(data.train.y)))
     supernet.train()
-    with _machine() as let_measurers_in:
+    with _machine() as let_measurers_in, visiting(supernet) as here:
+        parameters = dict(supernet.store.named_parameters())
+        optimizer = optimizer_for(parameters, config)
+        course = restore(supernet, optimizer, start) if start else Course()
         started = clock() - course.used_s
 
         def before() -> None:
@@ -114,7 +115,7 @@ def train_supernet(
                 set_learning_rate(optimizer, learning_rate(config, done))
                 optimizer.zero_grad()
                 value = train_step(
-                    supernet, ranks.part(batch), config, seed, epoch * steps + index, done, course.memory
+                    supernet, ranks.part(batch).on(here), config, seed, epoch * steps + index, done, course.memory
                 )
                 ranks.average_gradients(parameters.values())
                 nn.utils.clip_grad_norm_(parameters.values(), config.clip)
@@ -162,7 +163,8 @@ def train_step(
     archs = rule.members(step)
     if not isinstance(rule, Learner):
         return learn(supernet, archs, batch, config, number)
-    value = learn(supernet, archs, batch, config, number, rule.gates(step))
+    gates = [gate.to(batch.x.device) for gate in rule.gates(step)]
+    value = learn(supernet, archs, batch, config, number, gates)
     rule.learn(step)
     return value
 

@@ -7,9 +7,9 @@ same seconds of the processor:
 Random networks within the limits are trained alone for --alone epochs, once; then every way trains a supernet for so
 many minutes of the processor by its clock, and all networks are judged with its weights by other images of the
 validation part than those that judged them alone. What is done is a line of a file in --out and is not done again;
-`--ways none` with `--part 0/2` and, beside it, `--part 1/2` trains the networks alone in two processes. Prints Kendall's
-tau-b over all, in the best fifth and in fifths of like MACs, each with its 95 % bootstrap interval over networks, and
-the points of accuracy that are lost when the best by score is taken in each fifth of like MACs.
+`--ways none` with `--part 0/2` and, beside it, `--part 1/2` trains the networks alone in two processes. Prints
+Kendall's tau-b over all, in the best fifth and in fifths of like MACs, each with its 95 % bootstrap interval over
+networks, and the points of accuracy that are lost when the best by score is taken in each fifth of like MACs.
 """
 
 import argparse
@@ -46,6 +46,7 @@ from spaces.space import SearchSpace  # noqa: E402
 from spaces.tasks import Data, Split  # noqa: E402
 
 SPACE = Path(__file__).parents[1] / "cifar10" / "hour.yaml"
+SMALLER = ["task.size=16", "task.limit=30000", "task.validation=0.3"]  # than an hour of the study takes
 SCREENED = 2000  # images that judge a network with shared weights; the rest of the validation part judges it alone
 
 
@@ -168,7 +169,7 @@ def table_of(ranked: list[dict[str, Any]], networks: list[Architecture], known: 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--space", type=Path, default=SPACE)
-    parser.add_argument("-o", "--override", nargs="+", default=["task.size=16", "task.limit=30000", "task.validation=0.3"])
+    parser.add_argument("-o", "--override", nargs="+", default=SMALLER)
     parser.add_argument("--out", type=Path, required=True, help="folder of results, added to")
     parser.add_argument("--networks", type=int, default=96)
     parser.add_argument("--alone", type=int, default=6, help="epochs of each network that is trained alone")
@@ -186,8 +187,8 @@ def main() -> None:
     known = train_all(bench, arguments)
     for seed in arguments.seeds:
         for way in [way for way in arguments.ways if way != "none"]:
-            key = {"way": way, "seed": seed, "minutes": arguments.minutes}
-            if not any(key.items() <= line.items() and len(line["scores"]) >= len(bench.networks) for line in lines(path)):
+            key = {"way": way, "seed": seed, "minutes": arguments.minutes}.items()
+            if not any(key <= line.items() and len(line["scores"]) >= len(bench.networks) for line in lines(path)):
                 add(path, shared(bench, way, seed, arguments.minutes))
                 print(f"  {way}, seed {seed}: ranked", file=sys.stderr, flush=True)
     print(table_of([line for line in lines(path) if line["minutes"] == arguments.minutes], bench.networks, known))

@@ -36,7 +36,7 @@ def score_all(network: nn.Sequential, batch: Batch, seed: int, teacher: nn.Seque
     """
     awake, teaches = woken(network, seed), woken(teacher, seed)
     found = {}
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         for name, score in PROXIES.items():
             torch.manual_seed(seed)
             value = score(copy.deepcopy(awake).train(), batch, seed, copy.deepcopy(teaches).train())
@@ -47,7 +47,7 @@ def score_all(network: nn.Sequential, batch: Batch, seed: int, teacher: nn.Seque
 def woken(network: nn.Sequential, seed: int) -> nn.Sequential:
     """A copy whose all-zero weights are drawn as those of a usual layer: scales 1, others He-normal."""
     changed = copy.deepcopy(network)
-    with torch.no_grad(), torch.random.fork_rng():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for layer in changed.modules():
             weight = getattr(layer, "weight", None)
