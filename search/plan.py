@@ -11,7 +11,7 @@ from search.config.study import StudyConfig
 from search.config.winner_steps import epochs_of, winner_steps
 from search.fidelities.short import rungs
 from search.limits import exact_values, excess, feasible_sample
-from search.report.words import screened
+from search.report.words import counted, screened
 from search.stitching.config import StitchConfig
 from search.study import exact_limits
 from search.watch import duration
@@ -100,15 +100,15 @@ def print_plan(config: StudyConfig) -> None:
     winners_s, raced = _winners_s(config, costs), rungs(config)
     bound = f" or {minutes:g} {'minute' if minutes == 1 else 'minutes'}" if minutes else ""
     recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
-    winners = f"{config.compress.keep} networks"
+    winners, epochs = counted(config.compress.keep, "network"), counted(epochs_of(winner_steps(config)), "epoch")
     if raced:
         ends = raced.finalists(raced.candidates)
         winners = f"{raced.candidates} networks for {raced.epochs} of {raced.of} epochs, at most {ends} of them"
     print(
-        f"1 supernet  {config.supernet.epochs} epochs{bound}: about {duration(supernet_s)}\n"
+        f"1 supernet  {counted(config.supernet.epochs, 'epoch')}{bound}: about {duration(supernet_s)}\n"
         f"2 search    {_trials(config)}, as many random ones, at most "
         f"{config.search.exports} measured: about {duration(search_s)}\n"
-        f"3 winners   {winners} and 2 baselines through {recipe}, {epochs_of(winner_steps(config))} epochs each: "
+        f"3 winners   {winners} and 2 baselines through {recipe}, {epochs} each: "
         f"about {duration(winners_s)}\n"
         f"estimate    {duration(supernet_s + search_s + winners_s)} in all, from a few steps timed just now"
     )

@@ -24,7 +24,7 @@ def _sentence(data: Mapping[str, Any]) -> str:
         f"Trial {data['trial']} has Kolmogorov-Arnold blocks. Trained alone it is right on {own} of {data['images']} "
         f"validation examples, its twin of MLPs, which takes {pace:.2f} of its {data['latency_ms']:.3g} ms on "
         f"{data['device']}, on {other}: {verdict} ({points:+.1f} points, 90 % interval over examples {low:+.1f} to "
-        f"{high:+.1f}; one training of {data['epochs']} epochs each; {params})."
+        f"{high:+.1f}; one training of {words.counted(data['epochs'], 'epoch')} each; {params})."
     )
 
 

@@ -80,7 +80,12 @@ def count(n: float) -> str:
 
 def epochs(n: int) -> str:
     """How long a step trained; nothing where it does not train."""
-    return f"{n} epoch{'' if n == 1 else 's'}" if n else ""
+    return counted(n, "epoch") if n else ""
+
+
+def counted(n: int, noun: str) -> str:
+    """1 epoch, 2 epochs."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def screened(precision: str) -> str:

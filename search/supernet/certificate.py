@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from search.report.words import counted
 from search.state.recorded import Recorded
 from search.supernet.ranking import Ranking, ranking
 
@@ -41,8 +42,8 @@ class Certificate:
         mine, other = self.rankings["supernet"].overall, self.rankings[best].overall
         verdict = "clearly better than" if mine.low > other.value else "not clearly better than"
         return (
-            f"Against {self.networks} networks trained alone for {self.epochs} epochs, the supernet ranks with a tau "
-            f"of {mine}, {verdict} the best score without training ({best}: {other})."
+            f"Against {self.networks} networks trained alone for {counted(self.epochs, 'epoch')}, the supernet ranks "
+            f"with a tau of {mine}, {verdict} the best score without training ({best}: {other})."
         )
 
     def _value(self, name: str) -> float:
