@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from compress.foreign import Foreign, foreign_of
 from compress.nni_space import ChoiceError, frozen, is_model_space
 from compress.onnx_file import OnnxFile, foreign_file
+from compress.processor import VARIABLE, processor, visiting
 from spaces.registry import nearest
 from spaces.tasks import Data
 
@@ -25,7 +26,7 @@ class GivenError(ValueError):
 
 
 def load_given(source: str, choose: Mapping[str, Any] = MappingProxyType({})) -> nn.Module:
-    """The network that `source` names, float32 on the processor, in eval mode.
+    """The network that `source` names, float32 in main memory, in eval mode.
 
     An attribute is an nn.Module, or is called without arguments and returns one. choose: which network, if it is a
     model space of NNI. Raises: GivenError.
@@ -78,6 +79,7 @@ def describe_given(network: nn.Module, source: str, data: Data) -> Foreign:
     classes = answers(network, name, data)
     if classes != len(data.classes):
         raise GivenError(f"{name} puts out {classes} classes, the data has {len(data.classes)}. Give it such a head.")
+    _check_visit(network, name, data)
     return foreign_of(network, name, data.input_shape, len(data.classes))
 
 
@@ -99,6 +101,20 @@ def answers(network: nn.Module, name: str, data: Data) -> int:
     if not logits.isfinite().all():
         raise GivenError(f"{name} puts out values that are not finite for images of the data. Are its weights loaded?")
     return logits.shape[1]
+
+
+def _check_visit(network: nn.Module, name: str, data: Data) -> None:
+    """Raises GivenError if the network cannot compute where training happens: all that it holds has to go there."""
+    x, where = data.normalise(data.validation.x[:2]), processor()
+    try:
+        with torch.no_grad(), visiting(network):
+            network(x.to(where))
+    except (RuntimeError, TypeError) as error:
+        first = (str(error).splitlines() or [""])[0][:200]
+        raise GivenError(
+            f"{name} does not run on {where}: {first} Register the tensors that it holds with `register_buffer`, "
+            f"or train on the CPU: {VARIABLE}=cpu"
+        ) from error
 
 
 def short_name(source: str) -> str:

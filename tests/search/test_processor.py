@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from compress.given import GivenError, describe_given
 from compress.processor import VARIABLE, NoProcessor, processor, visiting
 from search import load_study
 from tests import elsewhere
 from tests.search.command_line import Call
 from tests.search.finished_study import OVERRIDES, Finished
+from tests.toy_task import toy_data
 
 TINY = Path(__file__).with_name("tiny.yaml")
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -48,6 +50,25 @@ def test_networks_come_back_from_a_visit_that_ends_badly(monkeypatch: pytest.Mon
         assert network.weight.device.type == here.type == elsewhere.NAME
         raise KeyError
     assert network.weight.device.type == "cpu" and not isinstance(network.weight.data, elsewhere.Elsewhere)
+
+
+class Stray(nn.Module):
+    """Keeps a tensor that PyTorch does not know of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.scale = nn.Linear(64, 4), torch.ones(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x.flatten(1)) * self.scale
+
+
+def test_a_given_network_that_cannot_go_there_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "cpu")
+    assert describe_given(Stray(), "net.py:stray", toy_data()).input_shape == (1, 8, 8)
+    monkeypatch.setenv(VARIABLE, elsewhere.register())
+    with pytest.raises(GivenError, match="does not run on lazy: .* Register the tensors .* LATHE_PROCESSOR=cpu"):
+        describe_given(Stray(), "net.py:stray", toy_data())
 
 
 def test_a_study_that_trains_elsewhere_takes_the_same_steps(
