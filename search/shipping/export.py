@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.export.formats import beside
-from search.choosing import accuracy_of, file_that_ran, siblings
+from search.choosing import accuracy_of, costs_of, file_that_ran, siblings
 from search.errors import LatheError, NotFound
 from search.report.comparison import models
 from search.shipping.budget import Budget, best_within
@@ -182,7 +182,7 @@ def card_of(variant: VariantRecord) -> dict[str, Any]:
     costs = {
         m.metric: {"value": m.value, "low": m.low, "high": m.high, "unit": m.unit, "kind": m.kind}
         | ({"engine": m.details["engine"]} if "engine" in m.details else {})
-        for m in reversed(variant.measurements)  # of several devices the one that judges, which comes first
+        for m in costs_of(variant).values()
     }
     assert variant.architecture is not None
     made = {"step": variant.step, "config": dict(variant.config), "verdict": variant.verdict, "reason": variant.reason}

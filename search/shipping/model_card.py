@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from search.choosing import costs_of
 from search.report import words
 from search.report.summary import evaluation_of, quantity_of
 from search.state.facts import Facts
@@ -73,7 +74,7 @@ def _files(chosen: Sequence[VariantRecord], card: Mapping[str, Any]) -> str:
 
 
 def _costs(variant: VariantRecord) -> list[str]:
-    known = {m.metric: m for m in variant.measurements}
+    known = costs_of(variant)
     latency = known.get("latency_ms")
     ms = quantity_of(latency) if latency else None
     counted = [words.count(known[name].value) if name in known else "–" for name in ("params", "macs")]

@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 import torch
 
+from compress.measurement import Measurement
 from search.errors import LatheError
 from search.latency.files import files_in
-from search.shipping.export import write_export
+from search.shipping.export import card_of, write_export
+from search.shipping.model_card import _files
 from search.state.facts import Facts, facts_of
 from search.state.ledger import Ledger
+from search.state.records import ArchitectureRecord, VariantRecord
 from spaces.tasks import Digits
 from tests.search.finished_study import Finished
 from tests.search.recorded_study import record_study
@@ -55,6 +58,20 @@ def test_the_model_card_tells_data_metrics_steps_hardware_and_licences(bundle: P
     for step in ("inherit", "distill", "prune", "quantize"):
         assert f"**{step}**" in text
     assert "of 359 examples" in text and "/tmp" not in text
+
+
+def test_both_cards_tell_the_judging_devices_latency_of_most_sessions() -> None:
+    """`search tune` measures again what may ship; the numbers of a second device come behind those that judge."""
+    architecture = ArchitectureRecord("a" * 64, "{}", 1, 1, 1)
+    measured = [
+        Measurement("latency_ms", ms, "ms", ms, ms, "measured", device=name, fingerprint=name, details={"sessions": n})
+        for name, ms, n in (("judge", 0.4, 1), ("other", 9.0, 3), ("judge", 0.5, 3))
+    ]
+    record = VariantRecord(
+        "a" * 64, "winner", "prune", {}, "float32", "accepted", measurements=tuple(measured), architecture=architecture
+    )
+    assert card_of(record)["costs"]["latency_ms"]["value"] == 0.5
+    assert "| 0.5 ms |" in _files([record], {"files": {"x.onnx": {}}})
 
 
 def test_the_runner_repeats_the_test_input_with_both_precisions(bundle: Path) -> None:
