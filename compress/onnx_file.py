@@ -16,6 +16,9 @@ from spaces.counts import FLOAT_BYTES, Counts
 if TYPE_CHECKING:
     import onnx
 
+WITHOUT_INPUTS = 4  # ONNX's format since which a weight need not be an input too
+PER_CHANNEL = 13  # ONNX's operator set since which a scale may be one for each channel
+
 
 class OnnxFile(nn.Module):
     """The file at `path` as a network: (N, C, H, W) float32, as the file wants them -> (N, classes), one by one."""
@@ -72,9 +75,33 @@ def fixed_model(path: Path, input_shape: tuple[int, ...]) -> onnx.ModelProto:
         raise ExportError(f"{path} does not take float32. Export the float network; Lathe quantizes it.")
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.graph.node):
         raise ExportError(f"{path} is quantized already. Give the float file.")
+    model = _modern(model)
     make_input_shape_fixed(model.graph, inputs[0].name, wanted)
     fix_output_shapes(model)
     return model
+
+
+def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model as today's exporters write it: weights are no inputs, and its operators are of a set that has
+    scales for each channel. Where an operator has no newer form, of the set it is of."""
+    from onnx import version_converter
+
+    stored = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in stored]
+    del model.graph.input[:]  # weights that a caller may replace are no constants: nothing is folded into them
+    model.graph.input.extend(inputs)
+    model.ir_version = max(model.ir_version, WITHOUT_INPUTS)
+    if opset_of(model) >= PER_CHANNEL:
+        return model
+    try:
+        return version_converter.convert_version(model, PER_CHANNEL)
+    except Exception:  # the converter raises RuntimeError and its own ConvertError
+        return model
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators."""
+    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
 
 
 def normalised_file(path: Path, normalisation: Normalisation, input_shape: tuple[int, ...]) -> onnx.ModelProto:
