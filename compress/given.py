@@ -98,6 +98,11 @@ def answers(network: nn.Module, name: str, data: Data) -> int:
         raise GivenError(f"{name} must return logits of shape (images, classes), got {found} for {len(x)} images.")
     if not logits.isfinite().all():
         raise GivenError(f"{name} puts out values that are not finite for images of the data. Are its weights loaded?")
+    if logits.shape[1] > 1 and logits.min() >= 0 and torch.allclose(logits.sum(1), torch.ones(len(logits)), atol=1e-3):
+        raise GivenError(
+            f"{name} must return logits, got numbers from 0 to 1 that add up to 1 for each image: probabilities. "
+            "Leave the softmax at its end away; whoever runs the files has logits too."
+        )
     return logits.shape[1]
 
 

@@ -75,9 +75,18 @@ def fixed_model(path: Path, input_shape: tuple[int, ...]) -> onnx.ModelProto:
         raise ExportError(f"{path} does not take float32. Export the float network; Lathe quantizes it.")
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.graph.node):
         raise ExportError(f"{path} is quantized already. Give the float file.")
-    model = _modern(model)
+    model = _modern(_with_logits(model))
     make_input_shape_fixed(model.graph, inputs[0].name, wanted)
     fix_output_shapes(model)
+    return model
+
+
+def _with_logits(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without a softmax at its end, in place: losses, and the runners of a bundle, take logits."""
+    for node in model.graph.node:
+        if node.op_type == "Softmax" and list(node.output) == [model.graph.output[0].name]:
+            node.op_type = "Identity"
+            del node.attribute[:]
     return model
 
 

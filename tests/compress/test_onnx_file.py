@@ -18,17 +18,19 @@ NORMALISATION = (4.9,), (6.0,)
 IMAGES = np.random.default_rng(1).uniform(0, 16, (32, *SHAPE)).astype(np.float32)
 
 
-def written(path: Path, opset: int, ir: int) -> Path:
+def written(path: Path, opset: int, ir: int, softmax: bool = False) -> Path:
     """A small classifier of any batch. Before version 4 of the format every weight is an input too."""
     generator = np.random.default_rng(0)
     shapes = {"w0": (16, 1, 3, 3), "b0": (16,), "w1": (CLASSES, 16), "b1": (CLASSES,)}
     weights = {name: generator.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+    last = "scores" if softmax else "y"
     nodes = [
         helper.make_node("Conv", ["x", "w0", "b0"], ["c"], pads=[1] * 4),
         helper.make_node("Relu", ["c"], ["r"]),
         helper.make_node("GlobalAveragePool", ["r"], ["p"]),
         helper.make_node("Flatten", ["p"], ["f"]),
-        helper.make_node("Gemm", ["f", "w1", "b1"], ["y"], transB=1),
+        helper.make_node("Gemm", ["f", "w1", "b1"], [last], transB=1),
+        *([helper.make_node("Softmax", [last], ["y"], axis=1)] if softmax else []),
     ]
     sizes = {"x": ["n", *SHAPE], **(shapes if ir < 4 else {})}
     given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()]
@@ -53,3 +55,9 @@ def test_a_file_of_an_older_operator_set_answers_alike_and_is_quantized_whole(
     plain = write_tidy(normalised_file(given, NORMALISATION, SHAPE), tmp_path / "plain.onnx")
     np.testing.assert_allclose(logits(plain, IMAGES), asked(given), atol=1e-4)
     assert graph_report(quantize_static(plain, IMAGES, tmp_path / "int8.onnx"))["fused_share"] == 1.0
+
+
+def test_of_a_file_that_ends_in_a_softmax_the_logits_are_taken(tmp_path: Path) -> None:
+    given, bare = (written(tmp_path / f"{softmax}.onnx", 17, 8, softmax) for softmax in (True, False))
+    plain = write_tidy(normalised_file(given, NORMALISATION, SHAPE), tmp_path / "plain.onnx")
+    np.testing.assert_allclose(logits(plain, IMAGES), asked(bare), atol=1e-4)
