@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +17,7 @@ from torch.fx import GraphModule
 from compress.apply import file_of
 from compress.context import Context
 from compress.export.session import graph_report, logits
+from compress.foreign import foreign_of
 from compress.quantize import QuantizeError, pt2e
 from compress.quantize.qat import Qat
 from compress.recipe import StepError
@@ -132,6 +134,24 @@ def test_the_step_trains_a_copy_of_our_network_and_says_how_to_write_it(tmp_path
     assert graph_report(file_of(after, context))["fused_share"] == 1.0
     with pytest.raises(StepError, match="in place of quantize"):
         step(after, context)
+
+
+def test_layers_that_share_a_weight_still_do_and_one_that_does_not_run_stays_as_it_was(tmp_path: Path) -> None:
+    class Sharing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.head = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, CLASSES)
+            self.second.weight = self.first.weight
+            self.unused = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.second(self.first(x.flatten(1)).relu()).relu())
+
+    network = Sharing()
+    start = Variant(foreign_of(network, "net.py:net", DATA.input_shape, CLASSES), network)
+    after: Any = Qat(epochs=1, batch=32)(start, Context(DATA, None, tmp_path)).network
+    assert after.first.weight is after.second.weight and not torch.equal(after.first.weight, network.first.weight)
+    assert torch.equal(after.unused.weight, network.unused.weight)
 
 
 def test_what_cannot_be_captured_is_refused_with_a_remedy() -> None:
