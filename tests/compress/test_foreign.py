@@ -84,6 +84,12 @@ def test_a_ratio_that_removes_nothing_says_so() -> None:
         prune_foreign(residual(data), data, 0.1, 16, "magnitude")
 
 
+@pytest.mark.parametrize("make", [nn.Conv2d, nn.ConvTranspose2d])
+def test_a_rebuilt_convolution_says_its_own_inputs_and_outputs(make: Any) -> None:
+    again: Any = rebuilt(nn.Sequential(make(8, 16, 3)), nn.Sequential(make(6, 12, 3)).state_dict())
+    assert (again[0].in_channels, again[0].out_channels) == (6, 12)
+
+
 def test_macs_are_those_of_the_layers() -> None:
     data = toy_data()
     counts = foreign_of(residual(data), "net.py:net", data.input_shape, CLASSES).counts
