@@ -144,8 +144,8 @@ def normalised_file(path: Path, normalisation: Normalisation, input_shape: tuple
 
 
 def count_file(model: onnx.ModelProto) -> Counts:
-    """Counts of a model with fixed shapes: params (floats it stores), MACs of Conv, Gemm and MatMul, and the most bytes
-    that its values need at once, evaluated in order."""
+    """Counts of a model with fixed shapes: params (floats it stores), MACs of Conv, ConvTranspose, Gemm and MatMul, and
+    the most bytes that its values need at once, evaluated in order."""
     from onnx import shape_inference
 
     graph = shape_inference.infer_shapes(model).graph
@@ -165,6 +165,8 @@ def _macs(node: onnx.NodeProto, sizes: dict[str, list[int]], stored: dict[str, l
     out = math.prod(sizes.get(node.output[0], [0]))
     if node.op_type == "Conv":
         return out * math.prod((stored.get(node.input[1]) or sizes.get(node.input[1], [0, 0]))[1:])
+    if node.op_type == "ConvTranspose":  # each input goes to all outputs of its group under the kernel
+        return math.prod(sizes.get(node.input[0], [0])) * math.prod(stored.get(node.input[1], [0, 0])[1:])
     if node.op_type in ("Gemm", "MatMul"):
         left = stored.get(node.input[0]) or sizes.get(node.input[0], [0])
         transposed = any(a.name == "transA" and a.i for a in node.attribute)

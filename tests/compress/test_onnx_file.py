@@ -6,12 +6,15 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from compress.export.session import graph_report, logits
 from compress.export.tidy import write_tidy
-from compress.onnx_file import normalised_file
+from compress.onnx_file import count_file, normalised_file
 from compress.quantize.int8 import quantize_static
+from spaces.counts import count_module
 
 SHAPE, CLASSES = (1, 8, 8), 10
 NORMALISATION = (4.9,), (6.0,)
@@ -61,3 +64,16 @@ def test_of_a_file_that_ends_in_a_softmax_the_logits_are_taken(tmp_path: Path) -
     given, bare = (written(tmp_path / f"{softmax}.onnx", 17, 8, softmax) for softmax in (True, False))
     plain = write_tidy(normalised_file(given, NORMALISATION, SHAPE), tmp_path / "plain.onnx")
     np.testing.assert_allclose(logits(plain, IMAGES), asked(bare), atol=1e-4)
+
+
+def test_a_transposed_convolution_counts_as_torch_counts_it() -> None:
+    """(1, 2, 4, 4) numbers, each times the 3 x 2 x 2 weights of its channel."""
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2])
+    given, made = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, 2, 4, 4]), ("y", [1, 3, 8, 8]))
+    )
+    weight = numpy_helper.from_array(np.zeros((2, 3, 2, 2), np.float32), "w")
+    assert count_file(helper.make_model(helper.make_graph([node], "network", [given], [made], [weight]))).macs == 384
+    counts, _ = count_module(nn.ConvTranspose2d(2, 3, 2, 2, bias=False), torch.zeros(1, 2, 4, 4))
+    assert counts.macs == 384
