@@ -106,6 +106,24 @@ def answers(network: nn.Module, name: str, data: Data) -> int:
     return logits.shape[1]
 
 
+def check_training(network: nn.Module, name: str, data: Data) -> None:
+    """Raises GivenError if the network does not put out logits while it is trained, where it may do more than in use:
+    answers of heads that only training has, for example."""
+    made, x = copy.deepcopy(network).train(), data.normalise(data.train.x[:2])
+    with torch.random.fork_rng(), torch.no_grad():
+        try:
+            logits = made(x)
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0][:200]
+            raise GivenError(f"{name} cannot be trained: in training mode {type(error).__name__}: {first}") from error
+    if not isinstance(logits, Tensor) or logits.shape != (len(x), len(data.classes)):
+        found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise GivenError(
+            f"{name} returns logits in use and {found} in training mode, and a step of the recipe trains it. "
+            "Let it return logits alone there too, or leave out the steps with epochs."
+        )
+
+
 def short_name(source: str) -> str:
     """Without the folder: the same model has one name wherever it lies."""
     where, colon, attribute = source.rpartition(":")

@@ -10,8 +10,9 @@ from torch import nn
 from compress.artifact import sha256_of
 from compress.export import ExportError
 from compress.foreign import Description, Foreign, description_of, rebuilt
-from compress.given import GivenError, answers, describe_given, load_given, short_name
+from compress.given import GivenError, answers, check_training, describe_given, load_given, short_name
 from compress.onnx_file import OnnxFile
+from compress.recipe import Step
 from compress.variant import Variant
 from search.config.recipe import RecipeConfig, is_recipe
 from search.errors import ConfigError, NotFound
@@ -83,9 +84,19 @@ def digest_of(starts: Sequence[Start]) -> str:
 def _given(config: RecipeConfig, data: Data) -> Variant:
     try:
         network = load_given(config.model, config.choose)
-        return Variant(describe_given(network, config.model, data), network)
+        arch = describe_given(network, config.model, data)
+        if any(getattr(step, "epochs", 0) > 0 for step in _may_be_taken(config)):
+            check_training(network, short_name(config.model), data)
+        return Variant(arch, network)
     except (GivenError, ExportError) as error:
         raise ConfigError(f"error: {error}") from error
+
+
+def _may_be_taken(config: RecipeConfig) -> list[Step]:
+    """The steps of a recipe, or all of which recipes are made."""
+    return [step for _, step in config.steps] + [
+        step for steps in (config.tune.space.choices.values() if config.tune else ()) for step in steps
+    ]
 
 
 def _users_teacher(config: RecipeConfig, data: Data) -> tuple[nn.Module, Foreign]:

@@ -1,6 +1,7 @@
 """Models as a user may have them: right ones, and each kind of wrong one. Loaded by tests as a file of its own."""
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,18 @@ class Ensemble(nn.Module):
 def ensemble() -> nn.Module:
     torch.manual_seed(0)
     return Ensemble(Residual(8), Residual(8))
+
+
+class Auxiliary(Residual):
+    """Puts out more while it is trained, as networks with a second head for training do."""
+
+    def forward(self, x: Tensor) -> Any:
+        logits = super().forward(x)
+        return (logits, logits) if self.training else logits
+
+
+def softmaxed() -> nn.Module:
+    return nn.Sequential(Residual(), nn.Softmax(1))
 
 
 instance = residual()
