@@ -49,6 +49,16 @@ def test_channels_that_do_nothing_are_those_that_go(importance: str) -> None:
         torch.testing.assert_close(smaller(x), network(x), rtol=1e-5, atol=1e-5)
 
 
+def test_without_batch_norm_bn_means_magnitude() -> None:
+    data = toy_data()
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, CLASSES)
+    of_norms, of_weights = (
+        prune_foreign(nn.Sequential(*layers), data, 0.5, 1, kind)[1] for kind in ("bn", "magnitude")
+    )
+    assert len(of_norms["0"]) == 8 and torch.equal(of_norms["0"], of_weights["0"])
+
+
 def test_a_pruned_network_is_rebuilt_from_its_tensors(tmp_path: Path) -> None:
     data = toy_data()
     network = residual(data)
