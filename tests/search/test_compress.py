@@ -280,6 +280,13 @@ def test_a_model_that_does_not_fit_is_one_message_and_no_study(
         assert ledger.studies() == [] and list(ledger.store.names()) == []
 
 
+def test_a_file_that_answers_differently_from_the_model_is_told(search: Call, recipe: Recipe, tmp_path: Path) -> None:
+    only = recipe(RECIPE[RECIPE.index("steps:") :], "steps: [quantize]\n")
+    for model, is_told in (("tapped", True), ("residual", False)):
+        said = search("compress", "--model", f"{MODELS}:{model}", "--recipe", only, "--db", tmp_path / f"{model}.db")
+        assert said.code == 0 and ("the exported file answers differently" in said.out + said.err) is is_told
+
+
 @pytest.mark.parametrize("teacher", ["twelve_classes", "colour", "not_finite", "leaves"])
 def test_a_teacher_that_does_not_fit_is_one_message_and_no_study(
     search: Call, recipe: Recipe, tmp_path: Path, teacher: str
