@@ -22,6 +22,7 @@ from search.state.recorded import load_study
 from search.state.records import StudyRecord, VariantRecord
 
 CARD = "card.json"
+COLOURS = {1: "grey", 3: "RGB"}  # by the number of channels
 
 
 def write_export(
@@ -130,9 +131,10 @@ def preprocessing_of(facts: Facts) -> dict[str, Any]:
             "length": "longer series are cut, shorter ones filled with zeros, both at the end",
             "normalisation": "inside the file: (number - mean) / std",
         }
+    channels = constants["shape"][0]
     return constants | {
         "layout": "channels, height, width",
-        "colour": "RGB" if constants["shape"][0] == 3 else "grey",
+        "colour": COLOURS.get(channels, f"{channels}-channel"),
         "resize": "bilinear",
         "white": facts.white,
         "normalisation": "inside the file: (pixel - mean) / std",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import venv
 import zipfile
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import torch
 from compress.measurement import Measurement
 from search.errors import LatheError
 from search.latency.files import files_in
-from search.shipping.export import card_of, write_export
+from search.shipping.export import card_of, preprocessing_of, write_export
 from search.shipping.model_card import _files
 from search.state.facts import Facts, facts_of
 from search.state.ledger import Ledger
@@ -109,6 +110,29 @@ def test_the_runner_names_what_is_on_an_image(bundle: Path, tmp_path: Path) -> N
     first, second = done.stdout.splitlines()
     assert first.startswith(f"{tmp_path / 'digit.png'}: {answers[0].argmax()} "), done.stderr
     assert second == first.replace("digit.png", "lying.png")
+
+
+def test_the_runner_takes_raw_pixels_and_says_when_no_image_file_has_the_channels(bundle: Path, tmp_path: Path) -> None:
+    image = np.fromfile(bundle / "test/input.f32", "<f4").reshape(8, 1, 8, 8)[0]
+    np.save(tmp_path / "digit.npy", image)
+    np.save(tmp_path / "wide.npy", image.repeat(2, 2))
+    answers = np.fromfile(next(bundle.glob("test/*.float32.expected.f32")), "<f4").reshape(8, 10)
+    said = run(sys.executable, bundle / "run.py", tmp_path / "digit.npy").stdout
+    assert said.startswith(f"{tmp_path / 'digit.npy'}: {answers[0].argmax()} ")
+    said = run(sys.executable, bundle / "run.py", tmp_path / "wide.npy").stderr
+    assert "has the shape [1, 8, 16], the model takes [1, 8, 8]" in said
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    card = json.loads((copy / "card.json").read_text())
+    card["preprocessing"]["shape"] = [4, 8, 8]
+    (copy / "card.json").write_text(json.dumps(card))
+    said = run(sys.executable, copy / "run.py", "digit.png").stderr
+    assert said == "error: the model takes 4 channels, give raw pixels as .npy of (channels, height, width)\n"
+
+
+@pytest.mark.parametrize(("channels", "colour"), [(1, "grey"), (3, "RGB"), (4, "4-channel")])
+def test_the_card_calls_grey_only_what_has_one_channel(channels: int, colour: str) -> None:
+    facts = replace(facts_of(Digits().load()), images=np.zeros((8, channels, 8, 8), np.float32))
+    assert preprocessing_of(facts)["colour"] == colour
 
 
 @pytest.mark.parametrize(
