@@ -70,6 +70,29 @@ def _chosen(network: nn.Module, source: str, choose: Mapping[str, Any]) -> nn.Mo
         raise GivenError(str(error)) from error
 
 
+def in_its_order(network: nn.Module, data: Data) -> nn.Module:
+    """The network itself, which is handed images in torch's usual order of memory from now on if it does not take them
+    as they come, with the channels last: who writes `view` where `reshape` would do asks for that order."""
+    x = data.normalise(data.validation.x[:2])
+    if not _runs(network, x) and _runs(network, _in_usual_order(x)):
+        network.register_forward_pre_hook(lambda _, given: (_in_usual_order(given[0]), *given[1:]))
+    return network
+
+
+def _in_usual_order(x: Tensor) -> Tensor:
+    """A copy: `contiguous` keeps a single channel as it is, from which layers still take their order."""
+    return x.clone(memory_format=torch.contiguous_format)
+
+
+def _runs(network: nn.Module, x: Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            network(x)
+    except Exception:  # `answers` says what it was
+        return False
+    return True
+
+
 def describe_given(network: nn.Module, source: str, data: Data) -> Foreign:
     """The network's description, after trying it on two images. Raises: GivenError: if it does not fit the data."""
     name = short_name(source)
