@@ -136,6 +136,39 @@ def test_the_step_trains_a_copy_of_our_network_and_says_how_to_write_it(tmp_path
         step(after, context)
 
 
+def test_batch_norm_without_statistics_is_refused_before_it_is_trained() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten())
+    with pytest.raises(QuantizeError, match=r"^1 is a BatchNorm without running statistics"):
+        pt2e.trainable(network, DATA.train.x[:8])
+
+
+@pytest.mark.parametrize("reads", ["the sum", "the weights"])
+def test_batch_norm_is_not_folded_into_a_convolution_that_others_read_too(reads: str) -> None:
+    """As in a DenseNet, or where one convolution has a BatchNorm for each place where it is used."""
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.norm, self.other = nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+            self.head = nn.Linear(8, CLASSES)
+            for norm, variance in ((self.norm, 9.0), (self.other, 0.25)):
+                norm.running_var = torch.full((8,), variance)
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen = self.first(x)
+            also = seen if reads == "the sum" else self.other(self.first(x.flip(3)))
+            return self.head((self.norm(seen).relu() + also).mean((2, 3)))
+
+    torch.manual_seed(0)
+    network = Network().eval()
+    graph = pt2e.simulated(network, NORMALISATION, DATA.train.x[:32])
+    x = DATA.validation.x[:16]
+    with torch.no_grad():
+        expected = network(DATA.normalise(x))
+        found = torch.cat([graph(image) for image in x.split(1)])
+    assert (found - expected).abs().max() < 0.05 * expected.abs().max()
+
+
 def test_layers_that_share_a_weight_still_do_and_one_that_does_not_run_stays_as_it_was(tmp_path: Path) -> None:
     class Sharing(nn.Module):
         def __init__(self) -> None:
