@@ -107,9 +107,10 @@ def rebuilt(network: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
 def _resize(layer: nn.Module, depthwise: bool) -> None:
     """What a layer says of its sizes, as its weights have them."""
     if isinstance(layer, _ConvNd):
-        layer.out_channels = layer.weight.shape[0]
-        layer.groups = layer.out_channels if depthwise else layer.groups
-        layer.in_channels = layer.weight.shape[1] * layer.groups
+        first, of_group = layer.weight.shape[:2]  # outputs and inputs of a group; of a transposed one the other way
+        layer.groups = first if depthwise else layer.groups
+        sizes = first, of_group * layer.groups
+        layer.in_channels, layer.out_channels = sizes if layer.transposed else sizes[::-1]
     elif isinstance(layer, nn.Linear):
         layer.out_features, layer.in_features = layer.weight.shape
     elif isinstance(layer, _BatchNorm) and layer.running_mean is not None:

@@ -71,6 +71,29 @@ def _chosen(network: nn.Module, source: str, choose: Mapping[str, Any]) -> nn.Mo
         raise GivenError(str(error)) from error
 
 
+def in_its_order(network: nn.Module, data: Data) -> nn.Module:
+    """The network itself, which is handed images in torch's usual order of memory from now on if it does not take them
+    as they come, with the channels last: who writes `view` where `reshape` would do asks for that order."""
+    x = data.normalise(data.validation.x[:2])
+    if not _runs(network, x) and _runs(network, _in_usual_order(x)):
+        network.register_forward_pre_hook(lambda _, given: (_in_usual_order(given[0]), *given[1:]))
+    return network
+
+
+def _in_usual_order(x: Tensor) -> Tensor:
+    """A copy: `contiguous` keeps a single channel as it is, from which layers still take their order."""
+    return x.clone(memory_format=torch.contiguous_format)
+
+
+def _runs(network: nn.Module, x: Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            network(x)
+    except Exception:  # `answers` says what it was
+        return False
+    return True
+
+
 def describe_given(network: nn.Module, source: str, data: Data) -> Foreign:
     """The network's description, after trying it on two images. Raises: GivenError: if it does not fit the data."""
     name = short_name(source)
@@ -100,6 +123,11 @@ def answers(network: nn.Module, name: str, data: Data) -> int:
         raise GivenError(f"{name} must return logits of shape (images, classes), got {found} for {len(x)} images.")
     if not logits.isfinite().all():
         raise GivenError(f"{name} puts out values that are not finite for images of the data. Are its weights loaded?")
+    if logits.shape[1] > 1 and logits.min() >= 0 and torch.allclose(logits.sum(1), torch.ones(len(logits)), atol=1e-3):
+        raise GivenError(
+            f"{name} must return logits, got numbers from 0 to 1 that add up to 1 for each image: probabilities. "
+            "Leave the softmax at its end away; whoever runs the files has logits too."
+        )
     return logits.shape[1]
 
 
@@ -115,6 +143,24 @@ def _check_visit(network: nn.Module, name: str, data: Data) -> None:
             f"{name} does not run on {where}: {first} Register the tensors that it holds with `register_buffer`, "
             f"or train on the CPU: {VARIABLE}=cpu"
         ) from error
+
+
+def check_training(network: nn.Module, name: str, data: Data) -> None:
+    """Raises GivenError if the network does not put out logits while it is trained, where it may do more than in use:
+    answers of heads that only training has, for example."""
+    made, x = copy.deepcopy(network).train(), data.normalise(data.train.x[:2])
+    with torch.random.fork_rng(), torch.no_grad():
+        try:
+            logits = made(x)
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0][:200]
+            raise GivenError(f"{name} cannot be trained: in training mode {type(error).__name__}: {first}") from error
+    if not isinstance(logits, Tensor) or logits.shape != (len(x), len(data.classes)):
+        found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise GivenError(
+            f"{name} returns logits in use and {found} in training mode, and a step of the recipe trains it. "
+            "Let it return logits alone there too, or leave out the steps with epochs."
+        )
 
 
 def short_name(source: str) -> str:

@@ -16,6 +16,9 @@ from spaces.counts import FLOAT_BYTES, Counts
 if TYPE_CHECKING:
     import onnx
 
+WITHOUT_INPUTS = 4  # ONNX's format since which a weight need not be an input too
+PER_CHANNEL = 13  # ONNX's operator set since which a scale may be one for each channel
+
 
 class OnnxFile(nn.Module):
     """The file at `path` as a network: (N, C, H, W) float32, as the file wants them -> (N, classes), one by one."""
@@ -72,9 +75,42 @@ def fixed_model(path: Path, input_shape: tuple[int, ...]) -> onnx.ModelProto:
         raise ExportError(f"{path} does not take float32. Export the float network; Lathe quantizes it.")
     if any(node.op_type in ("QuantizeLinear", "QLinearConv", "QLinearMatMul") for node in model.graph.node):
         raise ExportError(f"{path} is quantized already. Give the float file.")
+    model = _modern(_with_logits(model))
     make_input_shape_fixed(model.graph, inputs[0].name, wanted)
     fix_output_shapes(model)
     return model
+
+
+def _with_logits(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without a softmax at its end, in place: losses, and the runners of a bundle, take logits."""
+    for node in model.graph.node:
+        if node.op_type == "Softmax" and list(node.output) == [model.graph.output[0].name]:
+            node.op_type = "Identity"
+            del node.attribute[:]
+    return model
+
+
+def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model as today's exporters write it: weights are no inputs, and its operators are of a set that has
+    scales for each channel. Where an operator has no newer form, of the set it is of."""
+    from onnx import version_converter
+
+    stored = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in stored]
+    del model.graph.input[:]  # weights that a caller may replace are no constants: nothing is folded into them
+    model.graph.input.extend(inputs)
+    model.ir_version = max(model.ir_version, WITHOUT_INPUTS)
+    if opset_of(model) >= PER_CHANNEL:
+        return model
+    try:
+        return version_converter.convert_version(model, PER_CHANNEL)
+    except Exception:  # the converter raises RuntimeError and its own ConvertError
+        return model
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators."""
+    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
 
 
 def normalised_file(path: Path, normalisation: Normalisation, input_shape: tuple[int, ...]) -> onnx.ModelProto:
@@ -108,8 +144,8 @@ def normalised_file(path: Path, normalisation: Normalisation, input_shape: tuple
 
 
 def count_file(model: onnx.ModelProto) -> Counts:
-    """Counts of a model with fixed shapes: params (floats it stores), MACs of Conv, Gemm and MatMul, and the most bytes
-    that its values need at once, evaluated in order."""
+    """Counts of a model with fixed shapes: params (floats it stores), MACs of Conv, ConvTranspose, Gemm and MatMul, and
+    the most bytes that its values need at once, evaluated in order."""
     from onnx import shape_inference
 
     graph = shape_inference.infer_shapes(model).graph
@@ -129,6 +165,8 @@ def _macs(node: onnx.NodeProto, sizes: dict[str, list[int]], stored: dict[str, l
     out = math.prod(sizes.get(node.output[0], [0]))
     if node.op_type == "Conv":
         return out * math.prod((stored.get(node.input[1]) or sizes.get(node.input[1], [0, 0]))[1:])
+    if node.op_type == "ConvTranspose":  # each input goes to all outputs of its group under the kernel
+        return math.prod(sizes.get(node.input[0], [0])) * math.prod(stored.get(node.input[1], [0, 0])[1:])
     if node.op_type in ("Gemm", "MatMul"):
         left = stored.get(node.input[0]) or sizes.get(node.input[0], [0])
         transposed = any(a.name == "transA" and a.i for a in node.attribute)

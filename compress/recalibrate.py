@@ -11,17 +11,18 @@ def recalibrate(network: nn.Module, x: Tensor) -> None:
     """Replace the running statistics in place by those of one pass over up to 384 normalised training images `x`.
 
     One large batch gives the pooled variance exactly (an average over small batches loses the variance between them).
-    The statistics of a supernet belong to no network, so nothing reports an accuracy without calling this first.
-    Cost: one forward pass in training mode.
+    The statistics of a supernet belong to no network, so nothing reports an accuracy without calling this first. All
+    but BatchNorm runs in eval mode: behind a dropout, or experts that are drawn at random, they would be those of
+    another network than the one that is used. Cost: one forward pass.
     """
     norms = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     if not norms:
         return
-    momenta = [norm.momentum for norm in norms]
+    momenta, was_training = [norm.momentum for norm in norms], network.training
+    network.eval()
     for norm in norms:
         norm.momentum = 1.0
-    was_training = network.training
-    network.train()
+        norm.train()
     with torch.no_grad():
         network(x[:IMAGES])
     network.train(was_training)

@@ -6,7 +6,7 @@ from compress.apply import NOISE
 from compress.devices import fingerprint_of
 from compress.evaluate import evaluate_file
 from compress.export.formats import ONNX
-from compress.measurement import Measurement
+from compress.measurement import Measurement, sessions_of
 from compress.recipe import STEPS
 from compress.runner.engines import engine
 from compress.runtimes import runtime_of
@@ -130,6 +130,17 @@ def nearest_miss(study: Workplace) -> str:
 def accuracy_of(record: VariantRecord) -> float:
     """Validation accuracy of the exported file."""
     return next(e.value for e in record.evaluations if e.metric == "accuracy" and e.split == "validation")
+
+
+def costs_of(record: VariantRecord) -> dict[str, Measurement]:
+    """One measurement a metric. Of latencies that on the device that judges, which comes first: of most sessions, of
+    these the newest."""
+    found: dict[str, Measurement] = {}
+    for m in record.measurements:
+        first = found.setdefault(m.metric, m)
+        if m.fingerprint == first.fingerprint and sessions_of(m) >= sessions_of(first):
+            found[m.metric] = m
+    return found
 
 
 def cost_of(record: VariantRecord, metric: str) -> float:

@@ -10,14 +10,17 @@ from typing import Any
 import safetensors.torch
 from torch import nn
 
-from compress.apply import file_of
+from compress.apply import COMPARED, file_of
 from compress.context import Context
 from compress.devices import formats_of
 from compress.evaluate import evaluate_file
 from compress.export import ExportError
+from compress.export.agreement import answers_of, furthest
 from compress.export.formats import copy_all
+from compress.export.session import logits
 from compress.foreign import Description, rebuilt
 from compress.memory import keep_freed_memory
+from compress.onnx_file import OnnxFile
 from compress.prune.foreign import EXTRA
 from compress.scratch import discard, make_scratch
 from compress.variant import Variant
@@ -36,6 +39,7 @@ from search.winners import Chain
 from spaces.architecture import Architecture
 from spaces.tasks import Data
 
+ALIKE = 0.01  # of the largest logit: what is further from the model's answer is no rounding
 CHANCE = 1.5  # a start below so many times the share of the commonest class is reported
 
 
@@ -145,6 +149,7 @@ def opened(config: RecipeConfig, ledger: Ledger, watch: Watch) -> Iterator[Job |
     with state_on_leaving(job), watch.interruptible():
         record_facts(ledger, record.id, data)
         _tell_start(job, reference)
+        _tell_difference(job, reference)
         job.teacher = _record_teacher(job, *teacher) if teacher else None
         watch.note = lambda name, done, total: job.event(
             "progress", f"{name} {done:g} of {total:g}", {"stage": name, "done": done, "total": total}
@@ -173,6 +178,23 @@ def _tell_start(job: Job, reference: Path) -> None:
             "If it is not trained yet, begin with the step `train`."
         )
         job.event("accuracy", message, level="warning")
+        job.watch.say(f"warning: {message}")
+
+
+def _tell_difference(job: Job, reference: Path) -> None:
+    """Say so if the exported file is another network than the one that was given."""
+    if isinstance(job.given.network, OnnxFile):
+        return
+    data = job.data
+    x = data.validation.x[:COMPARED].float().numpy()
+    off = furthest(logits(reference, x), answers_of(job.given.network, (data.mean, data.std), x))
+    if off > ALIKE:
+        message = (
+            f"the exported file answers differently from the model, by {off:.2g} of its largest logit. Does its "
+            "`forward` draw random numbers, or call the layers of an nn.Sequential one by one? BatchNorm there is part "
+            "of the convolution before it in the file."
+        )
+        job.event("export", message, level="warning")
         job.watch.say(f"warning: {message}")
 
 

@@ -10,8 +10,17 @@ from torch import nn
 from compress.artifact import sha256_of
 from compress.export import ExportError
 from compress.foreign import Description, Foreign, description_of, rebuilt
-from compress.given import GivenError, answers, describe_given, load_given, short_name
+from compress.given import (
+    GivenError,
+    answers,
+    check_training,
+    describe_given,
+    in_its_order,
+    load_given,
+    short_name,
+)
 from compress.onnx_file import OnnxFile
+from compress.recipe import Step
 from compress.variant import Variant
 from search.config.recipe import RecipeConfig, is_recipe
 from search.errors import ConfigError, NotFound
@@ -47,7 +56,7 @@ def starts_of(config: RecipeConfig, ledger: Ledger, data: Data) -> list[Start]:
             f"error: study {study.name!r} was made with other data: `task` must be the study's, "
             f"{study.config.get('task')}."
         )
-    code = _code_of(study)
+    code = _code_of(study, data)
     return [
         Start(f"{study.name}:{record.id}", f"{study.name}:{record.id}", _recorded(record, code, ledger))
         for record in records
@@ -70,7 +79,7 @@ def teacher_of(
     if any(name == "train" for name, _ in config.steps) or (config.tune and "train" in config.tune.space.choices):
         return None  # what is trained here has nothing to teach before
     if config.variant:
-        return _best_of(config.variant.partition(":")[0], ledger)
+        return _best_of(config.variant.partition(":")[0], ledger, data)
     return given.network, given.arch, "the model as it was given"
 
 
@@ -82,16 +91,26 @@ def digest_of(starts: Sequence[Start]) -> str:
 
 def _given(config: RecipeConfig, data: Data) -> Variant:
     try:
-        network = load_given(config.model, config.choose)
-        return Variant(describe_given(network, config.model, data), network)
+        network = in_its_order(load_given(config.model, config.choose), data)
+        arch = describe_given(network, config.model, data)
+        if any(getattr(step, "epochs", 0) > 0 for step in _may_be_taken(config)):
+            check_training(network, short_name(config.model), data)
+        return Variant(arch, network)
     except (GivenError, ExportError) as error:
         raise ConfigError(f"error: {error}") from error
+
+
+def _may_be_taken(config: RecipeConfig) -> list[Step]:
+    """The steps of a recipe, or all of which recipes are made."""
+    return [step for _, step in config.steps] + [
+        step for steps in (config.tune.space.choices.values() if config.tune else ()) for step in steps
+    ]
 
 
 def _users_teacher(config: RecipeConfig, data: Data) -> tuple[nn.Module, Foreign]:
     name = short_name(config.teacher)
     try:
-        network = load_given(config.teacher)
+        network = in_its_order(load_given(config.teacher), data)
         classes = answers(network, name, data)
         if classes != len(data.classes):
             raise GivenError(f"the teacher {name} knows {classes} classes, the data has {len(data.classes)}.")
@@ -100,21 +119,21 @@ def _users_teacher(config: RecipeConfig, data: Data) -> tuple[nn.Module, Foreign
         raise ConfigError(f"error: {error}") from error
 
 
-def _best_of(name: str, ledger: Ledger) -> tuple[nn.Module, Description, str]:
+def _best_of(name: str, ledger: Ledger, data: Data) -> tuple[nn.Module, Description, str]:
     """The most accurate network of a study, who taught the others among them."""
     study, trained = _records(name, ledger, BOTH)
     teachers = [v for v in ledger.variants(study.id) if is_teacher(v) and v.weights and v.architecture]
     best = max([*teachers[-1:], *trained], key=_accuracy)
-    variant = _recorded(best, _code_of(study), ledger)
+    variant = _recorded(best, _code_of(study, data), ledger)
     whose = f"the teacher of study {name}" if is_teacher(best) else f"{name}:{best.id}, the most accurate of its study"
     return variant.network, variant.arch, whose
 
 
-def _code_of(study: StudyRecord) -> nn.Module | None:
+def _code_of(study: StudyRecord, data: Data) -> nn.Module | None:
     """A user's network, where the study is about one."""
     if not is_recipe(study.config) or "model" not in study.config:
         return None
-    return load_given(str(study.config["model"]), study.config.get("choose") or {})
+    return in_its_order(load_given(str(study.config["model"]), study.config.get("choose") or {}), data)
 
 
 def _records(named: str, ledger: Ledger, roles: Collection[Role]) -> tuple[StudyRecord, list[VariantRecord]]:

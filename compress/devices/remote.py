@@ -158,7 +158,8 @@ def ask(device: Remote, job: dict[str, Any], files: Sequence[Path]) -> dict[str,
 def _script(folder: str, python: str, job: dict[str, Any]) -> str:
     """Answer the job, and leave nothing behind; what a broken connection left a day ago goes too."""
     sweep = f"find . -maxdepth 1 -name '{JOBS}*' -mmin +1440 -exec rm -rf {{}} + 2>/dev/null"
-    answer = f"printf %s {shlex.quote(json.dumps(job))} | {shlex.quote(python)} -I {ARCHIVE}"
+    home, inside = ("~/", python[2:]) if python.startswith("~/") else ("", python)  # quoted, ~ would be a folder's name
+    answer = f"printf %s {shlex.quote(json.dumps(job))} | {home}{shlex.quote(inside)} -I {ARCHIVE}"
     return f"{sweep}; trap 'cd ..; rm -rf {folder}' EXIT HUP INT TERM; cd {folder} && {answer}"
 
 

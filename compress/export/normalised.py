@@ -52,16 +52,26 @@ def exportable(network: nn.Module, normalisation: Normalisation, input_shape: tu
 
 
 def simplify_layers(network: nn.Module) -> None:
-    """Fold every BatchNorm2d that directly follows a Conv2d in a Sequential, and let layers replace themselves."""
+    """Fold every BatchNorm2d that directly follows a Conv2d in a Sequential, and let layers replace themselves.
+
+    A subclass with a forward of its own may call its layers in another order than it holds them: it stays as it is.
+    """
     for module in list(network.modules()):
         for name, layer in list(module.named_children()):
             simplest: Any = getattr(layer, "for_export", None)
             if simplest:
                 setattr(module, name, simplest())
-        if isinstance(module, nn.Sequential):
+        if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
             names = list(module._modules)
             for first, second in zip(names, names[1:], strict=False):
                 convolution, norm = module.get_submodule(first), module.get_submodule(second)
-                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                    setattr(module, first, fuse_conv_bn_eval(convolution, norm))
+                if _is_foldable(convolution, norm):
+                    setattr(module, first, fuse_conv_bn_eval(convolution, norm))  # type: ignore[type-var]
                     setattr(module, second, nn.Identity())
+
+
+def _is_foldable(convolution: nn.Module, norm: nn.Module) -> bool:
+    """Not where a parametrization makes the weights, and not where the statistics are those of each batch."""
+    if not isinstance(convolution, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
+        return False
+    return "weight" in dict(convolution.named_parameters(recurse=False)) and norm.running_mean is not None

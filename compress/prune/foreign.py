@@ -138,7 +138,16 @@ def _importance(library: Any, kind: str) -> Any:
         return known.GroupHessianImportance()
     if kind == "taylor":
         return known.GroupTaylorImportance()
-    return known.BNScaleImportance() if kind == "bn" else known.GroupMagnitudeImportance(p=2)
+    magnitude, of_norms = known.GroupMagnitudeImportance(p=2), known.BNScaleImportance()
+    if kind == "magnitude":
+        return magnitude
+
+    def bn(group: Any) -> Tensor:
+        """A group without BatchNorm is judged by magnitude, as a dimension of ours is."""
+        found = of_norms(group)
+        return magnitude(group) if found is None else found
+
+    return bn
 
 
 def _numbers(network: nn.Module) -> int:

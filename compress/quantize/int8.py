@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compress.export.quiet import quiet
+from compress.onnx_file import PER_CHANNEL, opset_of
 from compress.quantize import QuantizeError
 from compress.quantize.between import ACTIVATIONS, ADDITION, between
 from compress.scratch import scratch_folder
@@ -115,7 +116,13 @@ def _quantized(prepared: Path, images: _Images, method: str, floating: list[str]
     from onnxruntime import quantization
 
     quantized = prepared.with_name("quantized.onnx")
-    graph = onnx.load(prepared).graph
+    model = onnx.load(prepared)
+    graph, opset = model.graph, opset_of(model)
+    if opset < PER_CHANNEL:
+        raise QuantizeError(
+            f"int8 weights per channel need ONNX's operator set {PER_CHANNEL}, the model is of {opset} and cannot be "
+            f"converted. Export it with opset_version={PER_CHANNEL} or later, or write kind: int8-dynamic."
+        )
     operators = {node.name for node in graph.node if node.op_type in OPERATORS} - set(floating)
     chosen = operators | between(graph, operators)
     quantization.quantize_static(

@@ -73,8 +73,9 @@ class Qat:
             graph = pt2e.trainable(network, data.normalise(data.train.x[:size]).to(here))
             training = Training(self.epochs, batch=self.batch, lr=self.lr)
             distill.train_with_teacher(graph, context, training, self.temperature, self.weight)
-            trained = graph.state_dict()
-            network.load_state_dict({name: trained[name] for name in network.state_dict()})
+            trained = graph.state_dict()  # without layers that do not run, and a tensor of two names under one of them
+            own = {name: trained[name] for name in network.state_dict() if name in trained}
+            network.load_state_dict(own, strict=False)
 
     @property
     def scheme(self) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from compress.export.pte import EXTRA, write_pte
 from compress.export.quiet import quiet
 from compress.quantize import QuantizeError
+from compress.quantize.pt2e import keep_apart
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule, Node
@@ -58,7 +59,7 @@ def xnnpack_simulated(whole: nn.Module, calibration: Tensor, scheme: str) -> Gra
             quantizer.set_global(settings)
             left = {node.name for node in (*ahead_of_weights(graph.graph.nodes), *of_integers(graph.graph.nodes))}
             quantizer.set_filter_function(lambda node: node.name not in left)
-            prepared = prepare_pt2e(graph, quantizer)
+            prepared = prepare_pt2e(keep_apart(graph), quantizer)
             for image in calibration.split(1):
                 prepared(image)
             return convert_pt2e(prepared)

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from search.latency.widths import Found
 
 KINDS = ("conv", "depthwise", "linear")
+OF_LAYER, OF_DEVICE = ("layer", "kernel", "size", "upto", "step"), ("device", "setting")
 
 
 def widths(
+    ctx: typer.Context,
     space: Annotated[
-        Path | None, typer.Argument(help="A space file: its stages, on its first device.", show_default=False)
+        Path | None,
+        typer.Argument(help="A space file: its stages, on its first device or --device.", show_default=False),
     ] = None,
     layer: Annotated[str, typer.Option("--layer", help="Without a space: conv, depthwise or linear.")] = "conv",
     kernel: Annotated[int, typer.Option("--kernel", min=1, help="Of the layer.")] = 3,
@@ -44,6 +47,12 @@ def widths(
 
     if layer not in KINDS:
         raise UsageError(f"`--layer` must be one of {', '.join(KINDS)}, got {layer!r}.")
+    said = [name for name in (*OF_LAYER, *OF_DEVICE) if _is_said(ctx, name)]
+    own = [name for name in said if name in OF_LAYER]
+    if space is not None and own:
+        raise UsageError(f"--{own[0]} is of a single layer, and the stages of {space} say their own. Leave one away.")
+    if step > upto:
+        raise UsageError(f"`--step` must be at most `--upto` ({upto}), got {step}: there would be no width.")
     watch = Watch()
     with watch.stage("Measuring"):
         if space is None:
@@ -51,9 +60,16 @@ def widths(
             found = [widths_of_layer(layer, kernel, size, upto, chosen, device, step)]  # type: ignore[arg-type]
         else:
             config = read_config(space)
-            name = next(iter(config.devices))
-            found = widths_of_space(config.space(config.task.load()), config.devices[name], name)
+            name = device if said else next(iter(config.devices))
+            chosen = device_named(device, setting or []) if said else config.devices[name]
+            found = widths_of_space(config.space(config.task.load()), chosen, name)
     print(json.dumps({"v": 1, "found": [_tree(each) for each in found]}) if as_json else _text(found))
+
+
+def _is_said(ctx: typer.Context, name: str) -> bool:
+    """Whether the user gave the option: by the name of its source, since Typer may bring a Click of its own."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _tree(found: Found) -> dict[str, object]:

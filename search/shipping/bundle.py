@@ -70,7 +70,7 @@ def model_header(card: dict[str, Any]) -> str:
     quoted = json.dumps  # a C++ string literal for text without control characters
     labels = card["labels"]
     tested = [
-        f"    {{{quoted(name)}, {quoted(test['expected'])}, {test['tolerance']:.9g}f}},"
+        f"    {{{quoted(name)}, {quoted(test['expected'])}, {test['tolerance']:.8e}f}},"
         for name, test in card["test"]["files"].items()
     ]
     given = card["preprocessing"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compress.export.formats import beside
-from search.choosing import accuracy_of, file_that_ran, siblings
+from search.choosing import accuracy_of, costs_of, file_that_ran, siblings
 from search.errors import LatheError, NotFound
 from search.report.comparison import models
 from search.shipping.budget import Budget, best_within
@@ -22,6 +22,7 @@ from search.state.recorded import load_study
 from search.state.records import StudyRecord, VariantRecord
 
 CARD = "card.json"
+COLOURS = {1: "grey", 3: "RGB"}  # by the number of channels
 
 
 def write_export(
@@ -130,9 +131,10 @@ def preprocessing_of(facts: Facts) -> dict[str, Any]:
             "length": "longer series are cut, shorter ones filled with zeros, both at the end",
             "normalisation": "inside the file: (number - mean) / std",
         }
+    channels = constants["shape"][0]
     return constants | {
         "layout": "channels, height, width",
-        "colour": "RGB" if constants["shape"][0] == 3 else "grey",
+        "colour": COLOURS.get(channels, f"{channels}-channel"),
         "resize": "bilinear",
         "white": facts.white,
         "normalisation": "inside the file: (pixel - mean) / std",
@@ -182,7 +184,7 @@ def card_of(variant: VariantRecord) -> dict[str, Any]:
     costs = {
         m.metric: {"value": m.value, "low": m.low, "high": m.high, "unit": m.unit, "kind": m.kind}
         | ({"engine": m.details["engine"]} if "engine" in m.details else {})
-        for m in reversed(variant.measurements)  # of several devices the one that judges, which comes first
+        for m in costs_of(variant).values()
     }
     assert variant.architecture is not None
     made = {"step": variant.step, "config": dict(variant.config), "verdict": variant.verdict, "reason": variant.reason}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from search.choosing import costs_of
 from search.report import words
 from search.report.summary import evaluation_of, quantity_of
 from search.state.facts import Facts
@@ -13,6 +14,7 @@ from search.state.records import StudyRecord, VariantRecord
 
 EXAMPLES = {
     "images": "python run.py image.png                                  # needs pillow too",
+    "pixels": "python run.py image.npy                                  # raw pixels of (channels, height, width)",
     "series": "python run.py series.npy                                 # or .csv: a line a step, a column a channel",
 }
 RUNNING = """\
@@ -35,7 +37,7 @@ def model_card(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Facts
         f"Shipped by Lathe {study.versions.get('lathe', '')} on {study.created_at:%Y-%m-%d}. The preferred file is "
         f"`{card['shipped']}`. Every number below was taken from the file itself, in its runtime.",
         "## Run it",
-        RUNNING.format(example=EXAMPLES["series" if facts.is_series else "images"]),
+        RUNNING.format(example=EXAMPLES[_kind(facts)]),
         DEBIAN,
         "## Files",
         _files(chosen, card),
@@ -52,6 +54,13 @@ def model_card(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Facts
         "",
     ]
     return "\n\n".join(parts).rstrip() + "\n"
+
+
+def _kind(facts: Facts) -> str:
+    """Of what `run.py` reads; no file of an image holds other channels than one or three."""
+    if facts.is_series:
+        return "series"
+    return "images" if facts.images.shape[1] in (1, 3) else "pixels"
 
 
 def _files(chosen: Sequence[VariantRecord], card: Mapping[str, Any]) -> str:
@@ -73,7 +82,7 @@ def _files(chosen: Sequence[VariantRecord], card: Mapping[str, Any]) -> str:
 
 
 def _costs(variant: VariantRecord) -> list[str]:
-    known = {m.metric: m for m in variant.measurements}
+    known = costs_of(variant)
     latency = known.get("latency_ms")
     ms = quantity_of(latency) if latency else None
     counted = [words.count(known[name].value) if name in known else "–" for name in ("params", "macs")]

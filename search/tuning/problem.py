@@ -84,7 +84,9 @@ def opening(problem: Problem) -> Proposal | None:
 def waiting(problem: Problem) -> list[Seen]:
     """What was looked at and not tried in whole, once every few looks, else nothing: one of them is then tried in
     whole, as in successive halving."""
-    looks = [one for one in problem.seen if one.is_look and one.numbers is not None]
+    looks = [
+        one for one in problem.seen if one.is_look and one.numbers is not None and one.candidate in problem.space
+    ]  # and not what was looked at on the way to a recipe, where `orders` do not name that too
     found = [one for one in looks if problem.is_open(one.candidate)]
     return found if len(looks) >= LOOKS * (len(looks) - len(found) + 1) else []
 

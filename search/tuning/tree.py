@@ -11,6 +11,7 @@ from compress.apply import Attempt, Findings, find, judge, take
 from compress.context import Context
 from compress.devices import fingerprint_of
 from compress.evaluate import accuracy_drop
+from compress.export.formats import SUFFIXES
 from compress.variant import Variant
 from search.choosing import within_limits
 from search.compressing import Job
@@ -118,7 +119,8 @@ class Tree:
         chain.record(attempt, before, self.records[base].id, more)
         self._read()
         for path in (file for _, file in context.files.values()):
-            path.unlink(missing_ok=True)
+            for left in (path, *(path.with_suffix(suffix) for suffix in SUFFIXES)):
+                left.unlink(missing_ok=True)
         if attempt.variant is not None and attempt.variant.precision == "float32":
             self._near = node, attempt.variant
 
@@ -131,7 +133,9 @@ class Tree:
 
     def _context(self, chain: Chain, is_look: bool, tell: Any = None) -> Context:
         """A new one for every variant, so that no network is kept; exported graphs and measured parts are shared."""
-        return replace(chain.context, data=self._short if is_look else self.job.data, progress=tell, files={})
+        return replace(
+            chain.context, data=self._short if is_look else self.job.data, progress=tell, files={}, simulations={}
+        )
 
     def read_again(self) -> None:
         """Read all records anew, after something was added to old ones."""

@@ -49,6 +49,16 @@ def test_channels_that_do_nothing_are_those_that_go(importance: str) -> None:
         torch.testing.assert_close(smaller(x), network(x), rtol=1e-5, atol=1e-5)
 
 
+def test_without_batch_norm_bn_means_magnitude() -> None:
+    data = toy_data()
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, CLASSES)
+    of_norms, of_weights = (
+        prune_foreign(nn.Sequential(*layers), data, 0.5, 1, kind)[1] for kind in ("bn", "magnitude")
+    )
+    assert len(of_norms["0"]) == 8 and torch.equal(of_norms["0"], of_weights["0"])
+
+
 def test_a_pruned_network_is_rebuilt_from_its_tensors(tmp_path: Path) -> None:
     data = toy_data()
     network = residual(data)
@@ -82,6 +92,12 @@ def test_a_ratio_that_removes_nothing_says_so() -> None:
     data = toy_data()
     with pytest.raises(StepError, match="a ratio of 0.1 removes nothing"):
         prune_foreign(residual(data), data, 0.1, 16, "magnitude")
+
+
+@pytest.mark.parametrize("make", [nn.Conv2d, nn.ConvTranspose2d])
+def test_a_rebuilt_convolution_says_its_own_inputs_and_outputs(make: Any) -> None:
+    again: Any = rebuilt(nn.Sequential(make(8, 16, 3)), nn.Sequential(make(6, 12, 3)).state_dict())
+    assert (again[0].in_channels, again[0].out_channels) == (6, 12)
 
 
 def test_macs_are_those_of_the_layers() -> None:

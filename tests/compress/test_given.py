@@ -1,13 +1,55 @@
 """A user's model by name."""
 
+import copy
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
 
-from compress.given import GivenError, load_given
+from compress.given import GivenError, answers, in_its_order, load_given
+from compress.train import Training, fit, hard_labels
+from tests.toy_task import CLASSES, toy_data
 
 
 def test_a_folder_is_answered_with_the_model_in_it(tmp_path: Path) -> None:
     (tmp_path / "net.float32.onnx").touch()
     with pytest.raises(GivenError, match=r"got '.*'\. Did you mean '.*net\.float32\.onnx'\?"):
         load_given(str(tmp_path))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_that_flattens_by_view_gets_the_order_of_memory_that_it_needs(channels: int) -> None:
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = nn.Conv2d(channels, 4, 3), nn.Linear(4 * 36, CLASSES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.layer(x).view(len(x), -1))
+
+    data, network = toy_data(channels=channels), Viewing()
+    with pytest.raises(GivenError, match="view"):
+        answers(network, "net", data)
+    ready = copy.deepcopy(in_its_order(network, data))
+    assert answers(ready, "net", data) == CLASSES
+    fit(ready, data, Training(epochs=1, batch=32), hard_labels(), seed=0)
+
+
+def test_a_network_that_takes_channels_last_is_left_as_it_is() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, CLASSES))
+    assert not in_its_order(network, toy_data())._forward_pre_hooks
+
+
+def test_a_network_that_ends_in_a_softmax_is_refused_and_one_without_it_is_not() -> None:
+    data = toy_data()
+    x = data.normalise(data.validation.x[:1])
+    head = nn.Linear(x.numel(), 3)
+    plain = nn.Sequential(nn.Flatten(), head)
+    assert answers(plain, "net", data) == 3
+    with pytest.raises(GivenError, match=r"net must return logits, got .* probabilities\. Leave the softmax"):
+        answers(nn.Sequential(plain, nn.Softmax(1)), "net", data)
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.fill_(0.5)  # as large as probabilities, but they add up to more
+    assert answers(plain, "net", data) == 3

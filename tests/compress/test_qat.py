@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +17,7 @@ from torch.fx import GraphModule
 from compress.apply import file_of
 from compress.context import Context
 from compress.export.session import graph_report, logits
+from compress.foreign import foreign_of
 from compress.quantize import QuantizeError, pt2e
 from compress.quantize.qat import Qat
 from compress.recipe import StepError
@@ -132,6 +134,57 @@ def test_the_step_trains_a_copy_of_our_network_and_says_how_to_write_it(tmp_path
     assert graph_report(file_of(after, context))["fused_share"] == 1.0
     with pytest.raises(StepError, match="in place of quantize"):
         step(after, context)
+
+
+def test_batch_norm_without_statistics_is_refused_before_it_is_trained() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten())
+    with pytest.raises(QuantizeError, match=r"^1 is a BatchNorm without running statistics"):
+        pt2e.trainable(network, DATA.train.x[:8])
+
+
+@pytest.mark.parametrize("reads", ["the sum", "the weights"])
+def test_batch_norm_is_not_folded_into_a_convolution_that_others_read_too(reads: str) -> None:
+    """As in a DenseNet, or where one convolution has a BatchNorm for each place where it is used."""
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.norm, self.other = nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+            self.head = nn.Linear(8, CLASSES)
+            for norm, variance in ((self.norm, 9.0), (self.other, 0.25)):
+                norm.running_var = torch.full((8,), variance)
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen = self.first(x)
+            also = seen if reads == "the sum" else self.other(self.first(x.flip(3)))
+            return self.head((self.norm(seen).relu() + also).mean((2, 3)))
+
+    torch.manual_seed(0)
+    network = Network().eval()
+    graph = pt2e.simulated(network, NORMALISATION, DATA.train.x[:32])
+    x = DATA.validation.x[:16]
+    with torch.no_grad():
+        expected = network(DATA.normalise(x))
+        found = torch.cat([graph(image) for image in x.split(1)])
+    assert (found - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+def test_layers_that_share_a_weight_still_do_and_one_that_does_not_run_stays_as_it_was(tmp_path: Path) -> None:
+    class Sharing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.head = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, CLASSES)
+            self.second.weight = self.first.weight
+            self.unused = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.second(self.first(x.flatten(1)).relu()).relu())
+
+    network = Sharing()
+    start = Variant(foreign_of(network, "net.py:net", DATA.input_shape, CLASSES), network)
+    after: Any = Qat(epochs=1, batch=32)(start, Context(DATA, None, tmp_path)).network
+    assert after.first.weight is after.second.weight and not torch.equal(after.first.weight, network.first.weight)
+    assert torch.equal(after.unused.weight, network.unused.weight)
 
 
 def test_what_cannot_be_captured_is_refused_with_a_remedy() -> None:

@@ -43,6 +43,13 @@ def test_nothing_else_changes() -> None:
         assert all(parameter.grad is None for parameter in network.parameters())
 
 
+def test_statistics_behind_a_dropout_are_those_of_the_network_in_use() -> None:
+    norm = nn.BatchNorm2d(2)
+    x = torch.randn(64, 2, 4, 4)
+    recalibrate(nn.Sequential(nn.Dropout(0.5), norm), x)
+    torch.testing.assert_close(norm.running_var, x.var((0, 2, 3)))
+
+
 def test_a_network_without_batch_norm_is_not_even_run() -> None:
     class Unrunnable(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,7 @@
 """Measuring at the other end of a wire: a real sshd on this machine, and a stand-in for adb that runs the job here."""
 
+import platform
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -107,6 +109,17 @@ def test_a_login_that_is_refused_is_not_called_unplugged(server: Sshd, tmp_path:
     with pytest.raises(DeviceError, match="refuses the login") as caught:
         replace(server.device, identity=str(key)).fingerprint()
     assert not isinstance(caught.value, DeviceOffline)
+
+
+def test_a_python_in_the_home_of_the_device_is_found_there(
+    adb: Adb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of an environment of its own, whose path is written with ~."""
+    (tmp_path / "my env").mkdir()
+    (tmp_path / "my env/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / "my env/python").chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert replace(adb, python="~/my env/python").about()["python"] == platform.python_version()
 
 
 def test_what_the_device_lacks_is_said(server: Sshd, onnx_files: dict[str, Path], jobs: list[str]) -> None:

@@ -111,6 +111,19 @@ def test_what_was_best_elsewhere_comes_first(name: str) -> None:
     assert proposal is not None and proposal.candidate == elsewhere[0]
 
 
+@pytest.mark.parametrize("name", TUNERS.names())
+def test_only_legal_orders_are_proposed_though_their_beginnings_were_made_too(name: str) -> None:
+    among = replace(space(), orders=(("distill", "prune", "quantize"),))
+    given = Candidate(0, ())
+    seen = [Seen(given, False, answer(given, False))]
+    for number in range(12):
+        proposal = TUNERS.get(name)(problem(seen, among=among), number)
+        assert proposal is not None and proposal.candidate in among
+        for length in (1, 2, 3):
+            made = Candidate(0, proposal.candidate.steps[:length])
+            seen.append(Seen(made, proposal.is_look, answer(made, proposal.is_look)))
+
+
 def test_the_surrogate_finds_the_best_of_the_grid_in_a_fifth_of_it() -> None:
     everything = [Seen(c, False, answer(c, False)) for c in (space()[i] for i in range(len(space())))]
     target = best(everything, 1.0)

@@ -1,6 +1,7 @@
 """Models as a user may have them: right ones, and each kind of wrong one. Loaded by tests as a file of its own."""
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,44 @@ class Ensemble(nn.Module):
 def ensemble() -> nn.Module:
     torch.manual_seed(0)
     return Ensemble(Residual(8), Residual(8))
+
+
+class Viewing(nn.Module):
+    """Flattens by `view`, as many a tutorial does: that needs torch's usual order of memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Conv2d(1, 8, 3, 2, 1), nn.Linear(8 * 16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.layer(x).relu().view(len(x), -1))
+
+
+class Auxiliary(Residual):
+    """Puts out more while it is trained, as networks with a second head for training do."""
+
+    def forward(self, x: Tensor) -> Any:
+        logits = super().forward(x)
+        return (logits, logits) if self.training else logits
+
+
+class Tapped(Residual):
+    """Reads what its convolution puts out before the BatchNorm that the file makes part of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tapped = self.stem[0](x)
+        return super().forward(x) + tapped.mean((2, 3))[:, :10]
+
+
+def tapped() -> nn.Module:
+    torch.manual_seed(0)
+    network = Tapped()
+    network.stem[1].running_var.fill_(4.0)  # type: ignore[union-attr]
+    return network
+
+
+def softmaxed() -> nn.Module:
+    return nn.Sequential(Residual(), nn.Softmax(1))
 
 
 instance = residual()

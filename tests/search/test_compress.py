@@ -258,6 +258,8 @@ WRONG = {
     f"{MODELS}:leaves": "raised SystemExit: 0",
     f"{MODELS}:script": "is TorchScript",
     f"{MODELS}:not_finite": "puts out values that are not finite",
+    f"{MODELS}:softmaxed": "must return logits",
+    f"{MODELS}:Auxiliary": "returns logits in use and tuple in training mode, and a step of the recipe trains it",
     f"{MODELS}:DataDependent": "does not export to ONNX",
 }
 
@@ -276,6 +278,22 @@ def test_a_model_that_does_not_fit_is_one_message_and_no_study(
     assert said.err.startswith("error: ") and said.err.count("\n") == 1, said.err
     with Ledger.open(str(db)) as ledger:
         assert ledger.studies() == [] and list(ledger.store.names()) == []
+
+
+def test_a_model_that_flattens_by_view_goes_through_a_recipe(search: Call, recipe: Recipe, tmp_path: Path) -> None:
+    file = recipe("limits: {params: 5k}\n")
+    said = search("compress", "--model", f"{MODELS}:Viewing", "--recipe", file, "--db", tmp_path / "lathe.db")
+    assert said.code == 0, said.err
+    with Ledger.open(str(tmp_path / "lathe.db")) as ledger:
+        steps = [v.step for v in ledger.variants(ledger.study("mine").id) if v.model and v.role == "winner"]
+    assert steps == ["given", "distill", "quantize"], "its forward holds a size, so it is not pruned"
+
+
+def test_a_file_that_answers_differently_from_the_model_is_told(search: Call, recipe: Recipe, tmp_path: Path) -> None:
+    only = recipe(RECIPE[RECIPE.index("steps:") :], "steps: [quantize]\n")
+    for model, is_told in (("tapped", True), ("residual", False)):
+        said = search("compress", "--model", f"{MODELS}:{model}", "--recipe", only, "--db", tmp_path / f"{model}.db")
+        assert said.code == 0 and ("the exported file answers differently" in said.out + said.err) is is_told
 
 
 @pytest.mark.parametrize("teacher", ["twelve_classes", "colour", "not_finite", "leaves"])

@@ -30,3 +30,15 @@ def test_each_stage_of_a_space_is_measured_at_its_own_size(search: Call, tmp_pat
 
 def test_a_layer_that_is_not_known_is_one_message(search: Call) -> None:
     is_one_message(search("widths", "--layer", "pool"), 2, "`--layer` must be one of conv, depthwise, linear")
+
+
+def test_a_step_without_a_width_is_one_message(search: Call) -> None:
+    is_one_message(search("widths", "--upto", "8", "--step", "16"), 2, "`--step` must be at most `--upto` (8), got 16")
+
+
+def test_a_space_is_measured_on_the_device_that_is_named_and_takes_no_layer(search: Call) -> None:
+    device = ("--device", "simulated", "--set", "macs_per_us=1e12", "--set", "node_us=1000")
+    said = search("widths", TINY, *device, "--json")
+    found = json.loads(said.out)["found"]
+    assert said.code == 0 and all(ms >= 1 for each in found for ms in each["latencies_ms"])
+    is_one_message(search("widths", TINY, "--kernel", "5"), 2, "--kernel is of a single layer")

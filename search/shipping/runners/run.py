@@ -1,8 +1,9 @@
 """Run this model with onnxruntime and numpy alone (and pillow to read images).
 
 python run.py                          repeat the test input; fails if the output is not the expected one
-python run.py FILE ... [--model FILE]  say what the files show: images; or series, as .npy of (channels, steps) or .csv
-                                       of numbers, a line a step, a column a channel
+python run.py FILE ... [--model FILE]  say what the files show: images, also raw pixels as .npy of (channels, height,
+                                       width); or series, as .npy of (channels, steps) or .csv of numbers, a line a
+                                       step, a column a channel
 python run.py FILE ... --budget MS     the same with the most accurate model that was as fast where card.json was made
 """
 
@@ -21,6 +22,13 @@ SHAPE = CARD["preprocessing"]["shape"]  # (channels, height, width), or (channel
 
 def read_image(path: str) -> np.ndarray:
     """An image as (1, C, H, W) float32 raw pixels; the normalisation is inside the model."""
+    if path.endswith(".npy"):
+        pixels = np.load(path).astype(np.float32)
+        if list(pixels.shape) != SHAPE:
+            sys.exit(f"error: {path} has the shape {list(pixels.shape)}, the model takes {SHAPE}")
+        return pixels[None]
+    if SHAPE[0] not in (1, 3):
+        sys.exit(f"error: the model takes {SHAPE[0]} channels, give raw pixels as .npy of (channels, height, width)")
     from PIL import Image, ImageOps
 
     image, white = Image.open(path), CARD["preprocessing"]["white"]

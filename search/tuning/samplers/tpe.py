@@ -42,8 +42,9 @@ def _asked(problem: Problem, seed: int) -> Candidate | None:
 
 
 def _counts(problem: Problem, one: Seen) -> bool:
-    """One value a recipe: of a recipe that was also tried in whole, the look is left out."""
-    return not one.is_look or one.candidate not in problem.whole
+    """One value a recipe: of a recipe that was also tried in whole, the look is left out. What was made on the way to a
+    recipe, and is none of the legal `orders` itself, has no place among Optuna's choices."""
+    return one.candidate in problem.space and (not one.is_look or one.candidate not in problem.whole)
 
 
 def _suggested(trial: Any, problem: Problem) -> Candidate:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import venv
 import zipfile
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -14,11 +15,14 @@ import numpy as np
 import pytest
 import torch
 
+from compress.measurement import Measurement
 from search.errors import LatheError
 from search.latency.files import files_in
-from search.shipping.export import write_export
+from search.shipping.export import card_of, preprocessing_of, write_export
+from search.shipping.model_card import _files
 from search.state.facts import Facts, facts_of
 from search.state.ledger import Ledger
+from search.state.records import ArchitectureRecord, VariantRecord
 from spaces.tasks import Digits
 from tests.search.finished_study import Finished
 from tests.search.recorded_study import record_study
@@ -57,6 +61,20 @@ def test_the_model_card_tells_data_metrics_steps_hardware_and_licences(bundle: P
     assert "of 359 examples" in text and "/tmp" not in text
 
 
+def test_both_cards_tell_the_judging_devices_latency_of_most_sessions() -> None:
+    """`search tune` measures again what may ship; the numbers of a second device come behind those that judge."""
+    architecture = ArchitectureRecord("a" * 64, "{}", 1, 1, 1)
+    measured = [
+        Measurement("latency_ms", ms, "ms", ms, ms, "measured", device=name, fingerprint=name, details={"sessions": n})
+        for name, ms, n in (("judge", 0.4, 1), ("other", 9.0, 3), ("judge", 0.5, 3))
+    ]
+    record = VariantRecord(
+        "a" * 64, "winner", "prune", {}, "float32", "accepted", measurements=tuple(measured), architecture=architecture
+    )
+    assert card_of(record)["costs"]["latency_ms"]["value"] == 0.5
+    assert "| 0.5 ms |" in _files([record], {"files": {"x.onnx": {}}})
+
+
 def test_the_runner_repeats_the_test_input_with_both_precisions(bundle: Path) -> None:
     for model in json.loads((bundle / "card.json").read_text())["files"]:
         done = run(sys.executable, bundle / "run.py", "--model", model)
@@ -92,6 +110,29 @@ def test_the_runner_names_what_is_on_an_image(bundle: Path, tmp_path: Path) -> N
     first, second = done.stdout.splitlines()
     assert first.startswith(f"{tmp_path / 'digit.png'}: {answers[0].argmax()} "), done.stderr
     assert second == first.replace("digit.png", "lying.png")
+
+
+def test_the_runner_takes_raw_pixels_and_says_when_no_image_file_has_the_channels(bundle: Path, tmp_path: Path) -> None:
+    image = np.fromfile(bundle / "test/input.f32", "<f4").reshape(8, 1, 8, 8)[0]
+    np.save(tmp_path / "digit.npy", image)
+    np.save(tmp_path / "wide.npy", image.repeat(2, 2))
+    answers = np.fromfile(next(bundle.glob("test/*.float32.expected.f32")), "<f4").reshape(8, 10)
+    said = run(sys.executable, bundle / "run.py", tmp_path / "digit.npy").stdout
+    assert said.startswith(f"{tmp_path / 'digit.npy'}: {answers[0].argmax()} ")
+    said = run(sys.executable, bundle / "run.py", tmp_path / "wide.npy").stderr
+    assert "has the shape [1, 8, 16], the model takes [1, 8, 8]" in said
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    card = json.loads((copy / "card.json").read_text())
+    card["preprocessing"]["shape"] = [4, 8, 8]
+    (copy / "card.json").write_text(json.dumps(card))
+    said = run(sys.executable, copy / "run.py", "digit.png").stderr
+    assert said == "error: the model takes 4 channels, give raw pixels as .npy of (channels, height, width)\n"
+
+
+@pytest.mark.parametrize(("channels", "colour"), [(1, "grey"), (3, "RGB"), (4, "4-channel")])
+def test_the_card_calls_grey_only_what_has_one_channel(channels: int, colour: str) -> None:
+    facts = replace(facts_of(Digits().load()), images=np.zeros((8, channels, 8, 8), np.float32))
+    assert preprocessing_of(facts)["colour"] == colour
 
 
 @pytest.mark.parametrize(

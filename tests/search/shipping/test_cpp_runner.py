@@ -13,6 +13,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from search.shipping.bundle import model_header
+
 HEADER = "onnxruntime_cxx_api.h"
 ROOT = Path(os.environ.get("ONNXRUNTIME_ROOT", "/usr"))  # an unpacked release, or unpacked packages of a distribution
 PLACES = ("include", "include/onnxruntime", "local/include/onnxruntime", "include/onnxruntime/core/session")
@@ -82,6 +84,14 @@ def test_the_cpp_runner_builds_and_gives_the_expected_answers(
     done = subprocess.run([build / "run", bundle], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("8 examples, largest difference") == 2
+
+
+@pytest.mark.parametrize(("tolerance", "literal"), [(2.0, "2.00000000e+00f"), (1.5e-5, "1.50000000e-05f")])
+def test_a_tolerance_is_a_float_literal_also_where_it_is_a_whole_number(tolerance: float, literal: str) -> None:
+    card = {"labels": ["a"], "preprocessing": {"shape": [1, 8, 8], "layout": "channels, height, width"}, "shipped": "x"}
+    tested = {"x": {"expected": "y", "tolerance": tolerance}}
+    text = model_header(card | {"test": {"files": tested, "made_with": "", "input": "z"}})
+    assert f'{{"x", "y", {literal}}},' in text
 
 
 @pytest.mark.slow

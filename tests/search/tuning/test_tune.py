@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from compress.apply import take
 from search.commands.develop import run_study
 from search.config.recipe import read_recipe
 from search.state.check import check
 from search.state.ledger import Ledger
 from search.state.recorded import Recorded, load_study
+from search.tuning import tree
 from search.tuning.seen import LOOK, recipes_of
 from tests.search.command_line import Call, is_one_message
 
@@ -73,6 +75,26 @@ def test_what_is_shipped_was_tried_in_whole_is_faster_and_tested_once(done: Path
     assert LOOK not in shipped.config and latencies[0] < latencies[1]
     tested = [v.id for v in variants if any(e.split == "test" for e in v.evaluations)]
     assert shipped.id in tested and given.id in tested and len(tested) <= 3
+
+
+def test_of_a_variant_no_file_and_no_network_is_kept_when_it_is_recorded(
+    search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that reads no ONNX has a file beside every ONNX file."""
+    contexts, files = [], []
+
+    def watched(name, step, variant, context, *rest):  # noqa: ANN001, ANN002, ANN202
+        contexts.append(context)
+        files.append(len(list(context.folder.iterdir())))
+        return take(name, step, variant, context, *rest)
+
+    monkeypatch.setattr(tree, "take", watched)
+    device = "{here: {kind: torch, mode: eager, rounds: 2, calls: 1}}"
+    steps = "    - prune: {ratio: [0.25, 0.5, 0.75], epochs: 1, multiple: 4}\n"
+    text = RECIPE[: RECIPE.index("    - prune")].replace("{formula: {kind: simulated}}", device) + steps
+    assert search(*call(tmp_path, text.replace("cheap_epochs: 0.5", "cheap_epochs: 1\n  cheap_images: 1"))).code == 0
+    assert len(contexts) == 3 and len({id(context.simulations) for context in contexts}) == 3
+    assert len(set(files)) == 1
 
 
 def test_the_recipe_that_is_written_makes_the_same_network_again(search: Call, done: Path, tmp_path: Path) -> None:
