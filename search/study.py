@@ -69,7 +69,7 @@ class Study:
     @property
     def devices(self) -> list[str]:
         """Devices whose latency is an objective or a limit, by name; the first one judges the winners. Without any, the
-        first that is named does, where there will be winners."""
+        first by name does, where there will be winners."""
         named = [objective.device for objective in self.config.objectives if objective.device]
         named += [name.partition("@")[2] for name in self.config.limits if "@" in name]
         judge = [] if self.data.scores else list(self.config.devices)[:1]

@@ -230,6 +230,18 @@ def test_an_interrupted_recipe_goes_on_where_it_stopped(recipe: Recipe, tmp_path
         assert [v.model for v in chain[:2]] == [v.model for v in first]
 
 
+def test_a_study_is_resumed_on_the_device_that_judged_it(search: Call, recipe: Recipe, tmp_path: Path) -> None:
+    """The database sorts the devices, and the one that was asked for need not be the first by name."""
+    file = recipe("{formula: {kind: simulated}}", "{apart: {kind: simulated, node_us: 9}, pi: {kind: simulated}}")
+    config, db = read_recipe(file, f"{MODELS}:residual", device="pi"), str(tmp_path / "lathe.db")
+    run_study(config, db, quiet=True)
+    with Ledger.open(db) as ledger:
+        ledger.set_state(ledger.study("mine").id, "paused")
+    assert search("resume", "mine", "--db", db, "-q").code == 0
+    recorded = load_study("mine", db)
+    assert recorded.study.state == "done" and [device.name for device in recorded.devices] == ["pi"]
+
+
 def test_an_onnx_file_is_quantized(search: Call, onnx_file: Path, recipe: Recipe, tmp_path: Path) -> None:
     only = recipe(RECIPE[RECIPE.index("  - distill") :], "  - quantize: {images: 16}\n")
     call = ("compress", "--model", onnx_file, "--recipe", only, "--db", tmp_path / "lathe.db")
