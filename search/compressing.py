@@ -73,8 +73,8 @@ class Job:
 
     @property
     def devices(self) -> list[str]:
-        """The one that judges."""
-        return [self.config.device]
+        """The one that judges, and those whose latency is limited."""
+        return measured_on(self.config)
 
     def network_of(self, record: VariantRecord) -> nn.Module:
         """A recorded variant's network. A user's has their code, and the shapes of the record."""
@@ -87,6 +87,12 @@ class Job:
     def event(self, kind: str, message: str, data: Mapping[str, Any] | None = None, level: Any = "info") -> None:
         """A row of what happened."""
         self.ledger.event(self.id, level, kind, message, data)
+
+
+def measured_on(config: RecipeConfig) -> list[str]:
+    """The names of the devices that everything is measured on; the first one judges."""
+    limited = [name.partition("@")[2] for name in config.limits if "@" in name]
+    return list(dict.fromkeys([config.device, *limited]))
 
 
 def compress_given(config: RecipeConfig, ledger: Ledger, watch: Watch) -> None:
@@ -130,7 +136,8 @@ def opened(config: RecipeConfig, ledger: Ledger, watch: Watch) -> Iterator[Job |
     tree["objectives"] = {"accuracy": "max", f"latency_ms@{config.device}": "min"}
     folder, graphs = make_scratch(), {}
     try:
-        context = Context(data, None, folder, graphs=graphs, formats=formats_of(config.devices[config.device]))
+        formats = formats_of(*(config.devices[name] for name in measured_on(config)))
+        context = Context(data, None, folder, graphs=graphs, formats=formats)
         reference = _exported(starts[0].variant, context, starts[0].name)
         record = ledger.open_study(config.study, tree, data.digest, versions(), config.seed)
     except BaseException:
