@@ -36,6 +36,7 @@ from search.state.records import (
     VariantRecord,
     digest,
 )
+from search.state.sharing import is_shared
 from search.state.tables import ArtifactRow, CheckpointRow, EventRow, StudyRow, VariantRow
 
 
@@ -318,7 +319,10 @@ class Ledger:
             return None
 
     def orphans(self) -> list[str]:
-        """sha256 of the files without a row: left by a killed process, or about to be recorded by another."""
+        """sha256 of the files without a row: left by a killed process, or about to be recorded by another. None where
+        other databases keep files in the same store: what has no row here may be theirs."""
+        if is_shared(self.store):
+            return []
         with self._read() as session:
             known = set(session.scalars(select(ArtifactRow.sha256)))
         return [name for name in self.store.names() if name not in known]
