@@ -57,7 +57,7 @@ class Study:
     foresight: dict[str, Foresight] = field(default_factory=dict)
     known: dict[str, Known] = field(default_factory=dict)  # of each device, before this study
     graphs: dict[str, Any] = field(default_factory=dict)  # exported graphs by architecture, for other weights
-    exports: int = 0
+    exports: int = 0  # files of trials that were measured, on each device and by each exporter
     away: dict[str, float] = field(default_factory=dict)  # devices that did not answer, and when to ask again
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -206,8 +206,8 @@ def _restore(study: Study) -> None:
         for row in study.ledger.measurements(study_id=study.id, fingerprint=fingerprint, metric=metric):
             if row.architecture_id in ids and row.variant_id is None and row.measurement.kind != "predicted":
                 study.measured[row.architecture_id, name] = replace(row.measurement, device=name)
+                study.exports += 1
         study.refit(name)
-    study.exports = len({key[0] for key in study.measured})
 
 
 def architecture_record(arch: Description) -> ArchitectureRecord:

@@ -119,7 +119,7 @@ def read_variants(session: Session, study_id: int, after: int = 0) -> list[Varia
 
 
 def variant_measurements(session: Session, variant_id: int, model: str | None) -> list[MeasurementRecord]:
-    """Costs of a variant, as recorded with it. Of what was not (an older Lathe left out what was known already) those of
+    """Costs of a variant, as recorded with it. Of what was not (an older Lathe left out what was known before) those of
     its file that somebody took."""
     is_its = MeasurementRow.variant_id == variant_id
     if model is not None:

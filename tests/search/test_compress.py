@@ -230,32 +230,6 @@ def test_an_interrupted_recipe_goes_on_where_it_stopped(recipe: Recipe, tmp_path
         assert [v.model for v in chain[:2]] == [v.model for v in first]
 
 
-@pytest.mark.parametrize("most_ms", [0.1, 1.0])
-def test_a_latency_is_limited_on_a_device_that_does_not_judge(
-    search: Call, recipe: Recipe, tmp_path: Path, most_ms: float
-) -> None:
-    file = recipe("{formula: {kind: simulated}}", "{formula: {kind: simulated}, slow: {kind: simulated, macs_per_us: 100}}")
-    file.write_text(file.read_text().replace("limits: {params: 5k}", f"limits: {{latency_ms@slow: {most_ms}}}"))
-    db = tmp_path / "lathe.db"
-    said = search("compress", "--model", f"{MODELS}:residual", "--recipe", file, "--db", db, "-q")
-    assert (said.code, "latency_ms@slow <= 0.1" in said.err) == ((5, True) if most_ms < 0.4 else (0, False))
-    chain = [v for v in load_study("mine", str(db)).variants if v.model]
-    assert {tuple(m.device for m in v.measurements if m.metric == "latency_ms") for v in chain} == {("formula", "slow")}
-    assert any(v.is_shipped for v in chain) is (most_ms > 0.4)
-
-
-def test_a_study_is_resumed_on_the_device_that_judged_it(search: Call, recipe: Recipe, tmp_path: Path) -> None:
-    """The database sorts the devices, and the one that was asked for need not be the first by name."""
-    file = recipe("{formula: {kind: simulated}}", "{apart: {kind: simulated, node_us: 9}, pi: {kind: simulated}}")
-    config, db = read_recipe(file, f"{MODELS}:residual", device="pi"), str(tmp_path / "lathe.db")
-    run_study(config, db, quiet=True)
-    with Ledger.open(db) as ledger:
-        ledger.set_state(ledger.study("mine").id, "paused")
-    assert search("resume", "mine", "--db", db, "-q").code == 0
-    recorded = load_study("mine", db)
-    assert recorded.study.state == "done" and [device.name for device in recorded.devices] == ["pi"]
-
-
 def test_an_onnx_file_is_quantized(search: Call, onnx_file: Path, recipe: Recipe, tmp_path: Path) -> None:
     only = recipe(RECIPE[RECIPE.index("  - distill") :], "  - quantize: {images: 16}\n")
     call = ("compress", "--model", onnx_file, "--recipe", only, "--db", tmp_path / "lathe.db")
