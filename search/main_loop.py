@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from compress.memory import keep_freed_memory
 from search import choosing, fronts
-from search.baselines import random_baseline
+from search.baselines import random_baseline, tell_used_up
 from search.choosing import ship
 from search.config.study import StudyConfig
-from search.errors import Infeasible, TooManyFailures
+from search.errors import Infeasible, TooManyFailures, UsedUp
 from search.fidelities.race import finalists
 from search.fidelities.short import steps_to_take
 from search.fronts import measured_front, spread
@@ -65,10 +65,13 @@ def worth_of(study: Study, supernet: Supernet | None) -> Worth:
 
 
 def try_networks(study: Study, worth: Worth) -> None:
-    """Propose, screen and record until the study's trials are used up."""
+    """Propose, screen and record until the study's trials are used up, or the space."""
     while study.has_budget():
         study.watch.check()
-        proposal = study.proposer.propose(len(study.of("search")))
+        try:
+            proposal = study.proposer.propose(len(study.of("search")))
+        except UsedUp:
+            return tell_used_up(study)
         trial = screen(proposal, worth, study)
         study.add(trial)  # our rows first, then Optuna's memory
         study.proposer.tell(proposal, trial.values if trial.state == "done" else None)
