@@ -15,7 +15,7 @@ from compress.devices import fingerprint_of
 from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
 from compress.recipe import is_quantizing
-from compress.scratch import make_scratch
+from compress.scratch import discard, make_scratch
 from search.config.study import StudyConfig
 from search.hand_made import scaled_by_hand
 from search.latency.foresight import Foresight, Known, foresee
@@ -173,7 +173,13 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch, data: Data | N
     record_facts(ledger, record.id, data)
     proposer = proposer_of(config, ledger, record.id, remaining(ledger, record.id, space))
     study = Study(config, record, ledger, data, space, proposer, watch, make_scratch())
-    _restore(study)
+    try:
+        _restore(study)
+    except BaseException:  # such as a device that does not answer: nothing was worked on
+        discard(study.folder)
+        if record.state != "done":
+            ledger.set_state(study.id, "paused")
+        raise
     watch.note = lambda stage, done, total: study.event(
         "progress", f"{stage} {done:g} of {total:g}", {"stage": stage, "done": done, "total": total}
     )

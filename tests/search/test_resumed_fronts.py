@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
+from compress.devices import DeviceOffline
+from compress.devices.simulated import Simulated
 from search.config.study import read_config
 from search.main_loop import launch, trained_supernet, try_networks, worth_of
+from search.state.check import check
 from search.state.ledger import Ledger
 from search.study import Study, open_study
 from search.watch import Watch
@@ -36,3 +41,17 @@ def test_a_study_that_is_resumed_among_its_winners_measures_its_fronts_no_furthe
         ledger.set_state(study.id, "paused")
         launch(config, ledger)
         assert len(ledger.measurements(study_id=study.id)) == measured
+
+
+def test_a_study_that_cannot_begin_because_its_device_is_away_is_paused_and_not_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Simulated) -> dict[str, str]:
+        raise DeviceOffline("it is gone.")
+
+    monkeypatch.setattr(Simulated, "fingerprint", away)
+    with Ledger.open(str(tmp_path / "lathe.db")) as ledger:
+        with pytest.raises(DeviceOffline):
+            open_study(read_config(TINY), ledger, Watch(quiet=True))
+        assert ledger.study("tiny").state == "paused"
+    assert check(ledger.url) == []
