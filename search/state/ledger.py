@@ -104,9 +104,9 @@ class Ledger:
                 session.add(row)
             elif (row.config_hash, row.data_hash) != (config_hash, data_hash):
                 raise ConfigError(refusal(reading.study_record(row), config, data_hash))
-            if row.state != "done":
+            if row.state != "done":  # else what is recorded was made by the versions that are
                 row.state, row.finished_at = "running", None
-            row.versions, row.owner = dict(versions), owner()
+                row.versions, row.owner = dict(versions), owner()
             session.flush()
             record = reading.study_record(row)
         self.store.sweep()  # old leftovers, even while others write
