@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 
 from compress.apply import file_of
 from compress.context import Context
-from compress.devices import formats_of
+from compress.devices import fingerprint_of, formats_of
 from compress.evaluate import evaluate_file
 from compress.export import ExportError
 from compress.export.formats import copy_all
@@ -24,10 +25,12 @@ from compress.variant import Variant
 from search.choosing import nearest_miss, ship
 from search.config.recipe import RecipeConfig
 from search.errors import ConfigError, Infeasible, NotFound, UsageError
+from search.latency.reach import when_reachable
 from search.stages import stage, state_on_leaving
 from search.starting import Start, digest_of, starts_of, teacher_of
 from search.state.facts import record_facts
 from search.state.ledger import Ledger
+from search.state.names import record_names
 from search.state.records import Parent, StudyRecord, VariantRecord
 from search.state.weights import stored_network
 from search.study import architecture_record, versions
@@ -151,6 +154,9 @@ def opened(config: RecipeConfig, ledger: Ledger, watch: Watch) -> Iterator[Job |
     job = Job(config, record, ledger, data, watch, folder, starts, graphs=graphs)
     with state_on_leaving(job), watch.interruptible():
         record_facts(ledger, record.id, data)
+        for device in job.devices:
+            when_reachable(job, device, partial(fingerprint_of, config.devices[device]))
+        record_names(ledger, record.id, config.devices, job.devices)
         _tell_start(job, reference)
         job.teacher = _record_teacher(job, *teacher) if teacher else None
         watch.note = lambda name, done, total: job.event(

@@ -29,6 +29,7 @@ from search.objectives import minimised
 from search.propose import Proposer
 from search.state.facts import record_facts
 from search.state.ledger import Ledger
+from search.state.names import record_names
 from search.state.records import ArchitectureRecord, StudyRecord, TrialRecord, VariantRecord
 from search.state.weights import stored_network
 from search.watch import Watch
@@ -174,6 +175,7 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch, data: Data | N
     proposer = proposer_of(config, ledger, record.id, remaining(ledger, record.id, space))
     study = Study(config, record, ledger, data, space, proposer, watch, make_scratch())
     try:
+        record_names(ledger, study.id, config.devices, study.devices)
         _restore(study)
     except BaseException:  # such as a device that does not answer: nothing was worked on
         discard(study.folder)
