@@ -26,9 +26,8 @@ def ship(study: Workplace) -> VariantRecord | None:
     winners = [v for v in variants if v.role == "winner" and within_limits(study, v)]
     if not winners:
         return None
-    shipped = preferred(winners, max_drop)
-    if study.config.compress.judge == "end" and recorded[-1] in winners:
-        shipped = recorded[-1]  # the recipe was judged as a whole, and its end is what was asked for
+    ends = ends_of(recorded, winners) if study.config.compress.judge == "end" else []
+    shipped = preferred(ends or winners, max_drop)
     names = {v.config.get("name") for v in variants if v.role == "baseline"}
     rivals = [preferred([v for v in variants if v.config.get("name") == name], max_drop) for name in names if name]
     mark_shipped(study, shipped, [*siblings(variants, shipped), *rivals])
@@ -49,6 +48,13 @@ def preferred(variants: Sequence[VariantRecord], max_drop: float) -> VariantReco
     fastest = min(cost_of(v, "latency_ms") for v in close)
     quick = [v for v in close if cost_of(v, "latency_ms") <= (1 + NOISE) * fastest]
     return min(quick, key=lambda v: (cost_of(v, "size_bytes"), -accuracy_of(v)))
+
+
+def ends_of(recorded: Sequence[VariantRecord], winners: Sequence[VariantRecord]) -> list[VariantRecord]:
+    """Of the winners those that a whole recipe made, one a network at most: where it is judged as a whole, its end is
+    what was asked for."""
+    last = {(v.trial_id, v.config.get("name")): v.id for v in recorded if v.role == "winner"}
+    return [v for v in winners if v.id in last.values()]
 
 
 def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[VariantRecord]:

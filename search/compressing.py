@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import nn
 
 from compress.apply import COMPARED, file_of
 from compress.context import Context
-from compress.devices import formats_of
+from compress.devices import fingerprint_of, formats_of
 from compress.evaluate import evaluate_file
 from compress.export import ExportError
 from compress.export.agreement import answers_of, furthest
@@ -27,10 +28,12 @@ from compress.variant import Variant
 from search.choosing import nearest_miss, ship
 from search.config.recipe import RecipeConfig
 from search.errors import ConfigError, Infeasible, NotFound, UsageError
+from search.latency.reach import when_reachable
 from search.stages import stage, state_on_leaving
 from search.starting import Start, digest_of, starts_of, teacher_of
 from search.state.facts import record_facts
 from search.state.ledger import Ledger
+from search.state.names import record_names
 from search.state.records import Parent, StudyRecord, VariantRecord
 from search.state.weights import stored_network
 from search.study import architecture_record, versions
@@ -77,8 +80,8 @@ class Job:
 
     @property
     def devices(self) -> list[str]:
-        """The one that judges."""
-        return [self.config.device]
+        """The one that judges, and those whose latency is limited."""
+        return measured_on(self.config)
 
     def network_of(self, record: VariantRecord) -> nn.Module:
         """A recorded variant's network. A user's has their code, and the shapes of the record."""
@@ -91,6 +94,12 @@ class Job:
     def event(self, kind: str, message: str, data: Mapping[str, Any] | None = None, level: Any = "info") -> None:
         """A row of what happened."""
         self.ledger.event(self.id, level, kind, message, data)
+
+
+def measured_on(config: RecipeConfig) -> list[str]:
+    """The names of the devices that everything is measured on; the first one judges."""
+    limited = [name.partition("@")[2] for name in config.limits if "@" in name]
+    return list(dict.fromkeys([config.device, *limited]))
 
 
 def compress_given(config: RecipeConfig, ledger: Ledger, watch: Watch) -> None:
@@ -134,7 +143,8 @@ def opened(config: RecipeConfig, ledger: Ledger, watch: Watch) -> Iterator[Job |
     tree["objectives"] = {"accuracy": "max", f"latency_ms@{config.device}": "min"}
     folder, graphs = make_scratch(), {}
     try:
-        context = Context(data, None, folder, graphs=graphs, formats=formats_of(config.devices[config.device]))
+        formats = formats_of(*(config.devices[name] for name in measured_on(config)))
+        context = Context(data, None, folder, graphs=graphs, formats=formats)
         reference = _exported(starts[0].variant, context, starts[0].name)
         record = ledger.open_study(config.study, tree, data.digest, versions(), config.seed)
     except BaseException:
@@ -148,6 +158,9 @@ def opened(config: RecipeConfig, ledger: Ledger, watch: Watch) -> Iterator[Job |
     job = Job(config, record, ledger, data, watch, folder, starts, graphs=graphs)
     with state_on_leaving(job), watch.interruptible():
         record_facts(ledger, record.id, data)
+        for device in job.devices:
+            when_reachable(job, device, partial(fingerprint_of, config.devices[device]))
+        record_names(ledger, record.id, config.devices, job.devices)
         _tell_start(job, reference)
         _tell_difference(job, reference)
         job.teacher = _record_teacher(job, *teacher) if teacher else None

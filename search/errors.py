@@ -56,6 +56,10 @@ class Infeasible(LatheError):
     exit_code = 5
 
 
+class UsedUp(Infeasible):
+    """Every network that the space and the limits leave was tried."""
+
+
 class DeviceError(LatheError):
     """A device cannot be reached, or does not give a stable number."""
 

@@ -11,6 +11,8 @@ from search.state.records import TrialRecord
 from search.study import Study
 from spaces.architecture import Architecture
 
+KIND = "fronts"  # of the event that says who is on them
+
 
 def measured_front(study: Study, origin: str, exporter: str, exports: int) -> list[TrialRecord]:
     """The Pareto front of what was measured and keeps the latency limits, best first objective first.
@@ -34,6 +36,21 @@ def measured_front(study: Study, origin: str, exporter: str, exports: int) -> li
             study.watch.advance(exports - left, f"{trial.origin} front")
     known = [trial for trial in done if study.is_measured(trial) and is_within_limits(study, trial)]
     return [known[i] for i in front([study.point(trial) for trial in known])]
+
+
+def record_fronts(study: Study, front: Sequence[TrialRecord], random_front: Sequence[TrialRecord]) -> None:
+    """Write who is on the fronts, before any of them is developed."""
+    numbers = [[trial.number for trial in trials] for trials in (front, random_front)]
+    told = f"{len(front)} networks on the measured front, {len(random_front)} on that of random ones"
+    study.event(KIND, told, {"search": numbers[0], "random": numbers[1]})
+
+
+def recorded_fronts(study: Study) -> tuple[list[TrialRecord], list[TrialRecord]] | None:
+    """What `record_fronts` wrote; None before."""
+    told = study.ledger.event_data(study.id, KIND)
+    by_number = {trial.number: trial for trial in study.trials}
+    found = [[by_number[number] for number in told[-1][origin]] for origin in ("search", "random")] if told else None
+    return (found[0], found[1]) if found else None
 
 
 def is_measured_with(study: Study, trial: TrialRecord, exporter: str) -> bool:

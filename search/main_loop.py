@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from compress.memory import keep_freed_memory
 from search import choosing, fronts
-from search.baselines import random_baseline
+from search.baselines import random_baseline, tell_used_up
 from search.choosing import ship
 from search.config.study import StudyConfig
-from search.errors import Infeasible, TooManyFailures
+from search.errors import Infeasible, TooManyFailures, UsedUp
 from search.fidelities.race import finalists
 from search.fidelities.short import steps_to_take
 from search.fronts import measured_front, spread
@@ -49,10 +49,7 @@ def launch(config: StudyConfig, ledger: Ledger, watch: Watch | None = None) -> S
             random_baseline(study, worth)
         left = max(2, config.search.exports - study.exports)
         with stage(study, "front", left):
-            front = measured_front(study, "search", SHIPPING, left - left // 3)  # nothing enters the front unmeasured
-            if not front:
-                raise Infeasible(fronts.nearest_miss(study))
-            random_front = measured_front(study, "random", SCREENING, left // 3)
+            front, random_front = measured_fronts(study, left)
         if supernet is not None:
             develop(study, supernet, front, random_front)
         study.ledger.set_state(study.id, "done")
@@ -68,14 +65,31 @@ def worth_of(study: Study, supernet: Supernet | None) -> Worth:
 
 
 def try_networks(study: Study, worth: Worth) -> None:
-    """Propose, screen and record until the study's trials are used up."""
+    """Propose, screen and record until the study's trials are used up, or the space."""
     while study.has_budget():
         study.watch.check()
-        proposal = study.proposer.propose(len(study.of("search")))
+        try:
+            proposal = study.proposer.propose(len(study.of("search")))
+        except UsedUp:
+            return tell_used_up(study)
         trial = screen(proposal, worth, study)
         study.add(trial)  # our rows first, then Optuna's memory
         study.proposer.tell(proposal, trial.values if trial.state == "done" else None)
         _after(study)
+
+
+def measured_fronts(study: Study, left: int) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """The fronts of the search and of the random networks, with at most `left` measurements; of a resumed study those
+    that it had: more measurements could change who is developed. Raises: Infeasible."""
+    known = fronts.recorded_fronts(study)
+    if known is not None:
+        return known
+    front = measured_front(study, "search", SHIPPING, left - left // 3)  # nothing enters the front unmeasured
+    if not front:
+        raise Infeasible(fronts.nearest_miss(study))
+    random_front = measured_front(study, "random", SCREENING, left // 3)
+    fronts.record_fronts(study, front, random_front)
+    return front, random_front
 
 
 def develop(

@@ -13,7 +13,7 @@ from typing import Any
 import optuna
 from optuna.study import StudyDirection
 
-from search.errors import Infeasible
+from search.errors import UsedUp
 from search.limits import feasible_sample, first_new, total_excess
 from search.objectives import Objective, minimised
 from search.samplers import SAMPLERS
@@ -85,7 +85,7 @@ class Proposer:
     def propose(self, number: int) -> Proposal:
         """The next architecture: feasible, and new to this study.
 
-        Raises: Infeasible: if no feasible architecture is found, or every one that can be found was tried already.
+        Raises: Infeasible: if no feasible architecture is found. UsedUp: if every one that was found had been tried.
         """
         params, attrs = self._ask(number, 0)
         arch = architecture_of(self.space, params)
@@ -103,13 +103,13 @@ class Proposer:
         return Proposal(number, arch, params, attrs)
 
     def random_architecture(self, number: int) -> Architecture:
-        """A random feasible architecture that this study has not seen."""
+        """A random feasible architecture that this study has not seen. Raises: UsedUp, Infeasible."""
         rng = random.Random(f"random/{self.seed}/{number}")
         arch = first_new(
             lambda: feasible_sample(self.space, self.limits, self.weight_bytes, rng), self.seen, lambda _: True, 50
         )
         if arch is None:
-            raise Infeasible(
+            raise UsedUp(
                 "every feasible architecture that was found has been tried. Lower `search.trials`, or widen the space."
             )
         return arch
@@ -162,7 +162,7 @@ class Proposer:
             lambda: feasible_sample(self.space, self.limits, self.weight_bytes, rng), self.seen, lambda _: True, REPAIRS
         )
         if found is None:
-            raise Infeasible(
+            raise UsedUp(
                 "every feasible architecture that was found has been tried. Lower `search.trials`, or widen the space."
             )
         return found

@@ -15,7 +15,7 @@ from compress.devices import fingerprint_of
 from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
 from compress.recipe import is_quantizing
-from compress.scratch import make_scratch
+from compress.scratch import discard, make_scratch
 from search.config.study import StudyConfig
 from search.hand_made import scaled_by_hand
 from search.latency.foresight import Foresight, Known, foresee
@@ -29,6 +29,7 @@ from search.objectives import minimised
 from search.propose import Proposer
 from search.state.facts import record_facts
 from search.state.ledger import Ledger
+from search.state.names import record_names
 from search.state.records import ArchitectureRecord, StudyRecord, TrialRecord, VariantRecord
 from search.state.weights import stored_network
 from search.watch import Watch
@@ -57,7 +58,7 @@ class Study:
     foresight: dict[str, Foresight] = field(default_factory=dict)
     known: dict[str, Known] = field(default_factory=dict)  # of each device, before this study
     graphs: dict[str, Any] = field(default_factory=dict)  # exported graphs by architecture, for other weights
-    exports: int = 0
+    exports: int = 0  # files of trials that were measured, on each device and by each exporter
     away: dict[str, float] = field(default_factory=dict)  # devices that did not answer, and when to ask again
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -69,7 +70,7 @@ class Study:
     @property
     def devices(self) -> list[str]:
         """Devices whose latency is an objective or a limit, by name; the first one judges the winners. Without any, the
-        first that is named does, where there will be winners."""
+        first by name does, where there will be winners."""
         named = [objective.device for objective in self.config.objectives if objective.device]
         named += [name.partition("@")[2] for name in self.config.limits if "@" in name]
         judge = [] if self.data.scores else list(self.config.devices)[:1]
@@ -173,7 +174,14 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch, data: Data | N
     record_facts(ledger, record.id, data)
     proposer = proposer_of(config, ledger, record.id, remaining(ledger, record.id, space))
     study = Study(config, record, ledger, data, space, proposer, watch, make_scratch())
-    _restore(study)
+    try:
+        record_names(ledger, study.id, config.devices, study.devices)
+        _restore(study)
+    except BaseException:  # such as a device that does not answer: nothing was worked on
+        discard(study.folder)
+        if record.state != "done":
+            ledger.set_state(study.id, "paused")
+        raise
     watch.note = lambda stage, done, total: study.event(
         "progress", f"{stage} {done:g} of {total:g}", {"stage": stage, "done": done, "total": total}
     )
@@ -206,8 +214,8 @@ def _restore(study: Study) -> None:
         for row in study.ledger.measurements(study_id=study.id, fingerprint=fingerprint, metric=metric):
             if row.architecture_id in ids and row.variant_id is None and row.measurement.kind != "predicted":
                 study.measured[row.architecture_id, name] = replace(row.measurement, device=name)
+                study.exports += 1
         study.refit(name)
-    study.exports = len({key[0] for key in study.measured})
 
 
 def architecture_record(arch: Description) -> ArchitectureRecord:

@@ -155,16 +155,18 @@ def _read(reading: Reading, folder: Path) -> StudyConfig:
     stem_width, stem_stride, stages = read_space(reading, tree["space"]) if "space" in tree else ((), 1, ())
     supernet = read_supernet(reading, tree.get("supernet"))
     search = _read_search(reading, tree.get("search"))
-    named, devices, written_out = read_devices(reading, tree.get("devices"))
+    listed, found, written_out = read_devices(reading, tree.get("devices"))
+    named, devices = sorted(listed), dict(sorted(found.items()))  # a stored config is sorted too: the first may judge
     objectives = _read_objectives(reading, tree["objectives"], named) if "objectives" in tree else ()
     limits = read_limits(reading, tree.get("limits"), named)
-    judge = next((o.device for o in objectives if o.device), named[0])
+    on_devices = [*(o.device for o in objectives), *(name.partition("@")[2] for name in limits)]
+    judge = next(filter(None, on_devices), named[0])
     compress, steps = read_compress(reading, tree.get("compress"), (judge, devices.get(judge)))
     export = _read_export(reading, tree.get("export", ["onnx"]))
     if isinstance(task, Table):
         check_table(reading, tree)
     if search and not reading.problems:
-        at = {judge, *(o.device for o in objectives if o.device), *(n.partition("@")[2] for n in limits if "@" in n)}
+        at = {judge, *filter(None, on_devices)}
         check_screen(reading, search.screen, steps, {n: devices.get(n) for n in sorted(at)}, isinstance(task, Table))
     if reading.problems:
         raise reading.source.error(tuple(reading.problems))
@@ -239,7 +241,7 @@ def read_limits(reading: Reading, value: Any, devices: Sequence[str]) -> dict[st
             reading.wrong(path, f"{name!r} is limited twice: `size` is `size_bytes`", "keep one of them", at_key=True)
         elif metric:
             limits["@".join(filter(None, metric))] = number
-    return limits
+    return dict(sorted(limits.items()))  # as a stored config is
 
 
 def _read_metric(

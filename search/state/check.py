@@ -8,6 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from compress.artifact import DamagedArtifact, Store
 from search.state.database import can_be_written, check_schema, connect, explained, sqlite_file, store_of
 from search.state.locks import lock_study
+from search.state.sharing import is_shared
 from search.state.tables import ArtifactRow, EvaluationRow, MeasurementRow, StudyRow, TrialRow, VariantRow
 
 _KEYS: tuple[tuple[str, tuple[InstrumentedAttribute, ...]], ...] = (
@@ -62,7 +63,7 @@ def _artifact_problems(session: Session, store: Store) -> Iterator[str]:
             store.open(sha256).close()
         except (FileNotFoundError, DamagedArtifact) as error:
             yield str(error)
-    for name in store.names():
+    for name in store.names() if not is_shared(store) else ():
         if name not in known:
             yield f"file {name[:12]} in {store.root} has no row. `search resume` removes or records it."
     for partial in sorted(store.root.glob("*.partial")):

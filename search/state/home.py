@@ -19,6 +19,7 @@ from search.state.database import (
     store_of,
 )
 from search.state.locks import FileLock
+from search.state.sharing import mark
 from search.state.tables import Base
 
 
@@ -86,6 +87,8 @@ class Home:
             check_schema(engine)
             if not self._read_only:
                 self._writers = FileLock(self.store.root / ".writers", shared=True)
+                if self._file is None:
+                    mark(engine, self.store)
         except BaseException:
             engine.dispose()
             raise

@@ -36,6 +36,7 @@ from search.state.records import (
     VariantRecord,
     digest,
 )
+from search.state.sharing import is_shared
 from search.state.tables import ArtifactRow, CheckpointRow, EventRow, StudyRow, VariantRow
 
 
@@ -103,9 +104,9 @@ class Ledger:
                 session.add(row)
             elif (row.config_hash, row.data_hash) != (config_hash, data_hash):
                 raise ConfigError(refusal(reading.study_record(row), config, data_hash))
-            if row.state != "done":
+            if row.state != "done":  # else what is recorded was made by the versions that are
                 row.state, row.finished_at = "running", None
-            row.versions, row.owner = dict(versions), owner()
+                row.versions, row.owner = dict(versions), owner()
             session.flush()
             record = reading.study_record(row)
         self.store.sweep()  # old leftovers, even while others write
@@ -318,7 +319,10 @@ class Ledger:
             return None
 
     def orphans(self) -> list[str]:
-        """sha256 of the files without a row: left by a killed process, or about to be recorded by another."""
+        """sha256 of the files without a row: left by a killed process, or about to be recorded by another. None where
+        other databases keep files in the same store: what has no row here may be theirs."""
+        if is_shared(self.store):
+            return []
         with self._read() as session:
             known = set(session.scalars(select(ArtifactRow.sha256)))
         return [name for name in self.store.names() if name not in known]

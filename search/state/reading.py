@@ -119,11 +119,14 @@ def read_variants(session: Session, study_id: int, after: int = 0) -> list[Varia
 
 
 def variant_measurements(session: Session, variant_id: int, model: str | None) -> list[MeasurementRecord]:
-    """Costs of a variant: those recorded with it, and those of its file that somebody took before."""
+    """Costs of a variant, as recorded with it. Of what was not (an older Lathe left out what was known before) those of
+    its file that somebody took."""
     is_its = MeasurementRow.variant_id == variant_id
     if model is not None:
         is_its = or_(is_its, MeasurementRow.artifact == model)
-    return read_measurements(session, is_its)
+    found = read_measurements(session, is_its)
+    own = {row.measurement.metric for row in found if row.variant_id == variant_id}
+    return [row for row in found if row.variant_id == variant_id or row.measurement.metric not in own]
 
 
 def matching(

@@ -1,7 +1,7 @@
 """Everything the database says of one study, read at once and without a lock: what every summary is made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from search.errors import no_study
 from search.state.database import check_schema, connect, explained, for_reading, shown_url
+from search.state.names import KIND, named
 from search.state.reading import read_measurements, read_trials, read_variants, study_record
 from search.state.records import MeasurementRecord, StudyRecord, TrialRecord, VariantRecord
 from search.state.tables import DeviceRow, EventRow, MeasurementRow, StudyRow, TrialRow, VariantRow
@@ -81,19 +82,27 @@ def read_recorded(engine: Engine, name: str) -> Recorded:
     check_schema(engine)
     with explained(engine.url), Session(for_reading(engine)) as session:
         row = _study(session, name, shown_url(engine.url))
-        measurements = tuple(read_measurements(session, MeasurementRow.study_id == row.id))
-        variants = tuple(read_variants(session, row.id))
+        log = select(EventRow).where(EventRow.study_id == row.id, EventRow.kind != "progress")
+        events = tuple(_event(event) for event in session.scalars(log.order_by(EventRow.id)))
+        names = {key: str(name) for event in events if event.kind == KIND for key, name in event.data.items()}
+        measurements = tuple(
+            replace(m, measurement=named(m.measurement, names))
+            for m in read_measurements(session, MeasurementRow.study_id == row.id)
+        )
+        variants = tuple(
+            replace(variant, measurements=tuple(named(m, names) for m in variant.measurements))
+            for variant in read_variants(session, row.id)
+        )
         used = {m.measurement.fingerprint for m in measurements}
         used |= {m.fingerprint for variant in variants for m in variant.measurements}
         found = session.scalars(select(DeviceRow).where(DeviceRow.fingerprint.in_(used)).order_by(DeviceRow.id))
-        log = select(EventRow).where(EventRow.study_id == row.id, EventRow.kind != "progress")
         return Recorded(
             study=study_record(row),
             trials=tuple(read_trials(session, row.id)),
             variants=variants,
             measurements=measurements,
-            devices=tuple(DeviceSeen(d.name, d.kind, d.fingerprint, d.spec) for d in found),
-            events=tuple(_event(event) for event in session.scalars(log.order_by(EventRow.id))),
+            devices=tuple(DeviceSeen(names.get(d.fingerprint, d.name), d.kind, d.fingerprint, d.spec) for d in found),
+            events=events,
             progress=_progress(session, row.id),
         )
 

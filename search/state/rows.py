@@ -112,8 +112,8 @@ def add_measurements(
 ) -> None:
     for m in measurements:
         key = measurement_key(study_id, architecture_id, variant_id, m)
-        if architecture_id is not None and variant_id is None:
-            key, m = _as_first_measured(session, study_id, key, m)
+        if study_id is not None and architecture_id is not None:
+            key, m = _as_first_measured(session, study_id, variant_id, key, m)
         device_id = add_device(session, m.fingerprint, m.device, "unknown", {}) if m.fingerprint else None
         add_once(
             session,
@@ -137,17 +137,22 @@ def add_measurements(
         )
 
 
-def _as_first_measured(session: Session, study_id: int | None, key: str, m: Measurement) -> tuple[str, Measurement]:
-    """(key, measurement) for a study that measured what another study knows: a row of its own, with the first numbers.
+def _as_first_measured(
+    session: Session, study_id: int, variant_id: int | None, key: str, m: Measurement
+) -> tuple[str, Measurement]:
+    """(key, measurement) for a study that measured what was known before, of another study, variant or calibration: a
+    row of its own, with the first numbers.
 
-    A variant's measurements are found by its file, a trial's by its study: without that row, a study that is read or
-    resumed would not know what it was told.
+    Without that row, a study that is read or resumed would not know what it was told; and of a variant's file it would
+    know whatever others measured on devices that are not the study's.
     """
     first = session.scalar(select(MeasurementRow).where(MeasurementRow.key == key))
-    if first is None or first.study_id in (study_id, None) or study_id is None:
+    if first is None or (first.study_id, first.variant_id) == (study_id, variant_id):
         return key, m
     numbers = {"value": first.value, "low": first.low, "high": first.high, "repeats": first.repeats}
-    return digest(key, study_id), replace(m, samples=first.samples, **numbers)
+    if variant_id is None:  # a trial's details also say what was predicted before, and by which exporter
+        return digest(key, study_id), replace(m, samples=first.samples, **numbers)
+    return digest(key, study_id, variant_id), replace(m, samples=first.samples, details=first.details, **numbers)
 
 
 def measurement_key(study_id: int | None, architecture_id: str | None, variant_id: int | None, m: Measurement) -> str:

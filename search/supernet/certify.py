@@ -11,6 +11,7 @@ from typing import Any
 
 from compress.evaluate import Quality, evaluate
 from compress.recalibrate import IMAGES, recalibrate
+from compress.scratch import discard
 from compress.train import Training, batches
 from search.alone import fresh, trained_alone
 from search.config.study import StudyConfig
@@ -49,7 +50,9 @@ def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, wat
                     study.event(KIND, f"network {index + 1}", _ranked(study, supernet, arch, epochs))
                 watch.advance(index + 1, f"{index + 1} of {networks} networks")
     finally:
-        ledger.set_state(study.id, before.state)
+        discard(study.folder)
+        if before.state != "done":  # which it has stayed, with the time at which it was
+            ledger.set_state(study.id, before.state)
 
 
 def _drawn(study: Study, space: SearchSpace, networks: int) -> Iterator[Architecture]:

@@ -1,6 +1,7 @@
 """What may be shipped."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress.devices import fingerprint_of
 from compress.measurement import Measurement, exact
-from search.choosing import mark_shipped, within_limits
+from search.choosing import ends_of, mark_shipped, preferred, within_limits
 from search.config.study import read_config
 from search.state.ledger import Ledger
-from search.state.records import VariantRecord
+from search.state.records import Evaluation, VariantRecord
 from tests.search.finished_study import TINY
 from tests.search.ledger_samples import begin, variant
 from tests.toy_task import toy_data
@@ -43,6 +44,19 @@ def test_a_limit_is_held_to_the_upper_end_of_the_latency_on_the_device_it_names(
     measurements = (*latencies, exact("params", 100, ""))
     record = VariantRecord("a" * 64, "winner", "train", {}, "float32", "start", measurements=measurements)
     assert within_limits(SimpleNamespace(config=config), record) is holds  # type: ignore[arg-type]
+
+
+def test_of_several_recipes_judged_at_their_ends_the_best_end_is_shipped() -> None:
+    """Whichever network came last, and though what the recipe began with is faster."""
+    made = {}
+    for id, (trial_id, step, ms) in enumerate([(1, "inherit", 1.0), (1, "quantize", 2.0), (2, "inherit", 1.0)], 1):
+        accuracy = Evaluation("validation", "accuracy", 0.9, 0.9, 0.9, 9, "exported")
+        costs = Measurement("latency_ms", ms, "ms", ms, ms, "simulated"), exact("size_bytes", 5, "B")
+        made[id] = variant(step=step, id=id, trial_id=trial_id, evaluations=(accuracy,), measurements=costs)
+    made[4] = replace(made[2], id=4, trial_id=2, measurements=(replace(made[2].measurements[0], value=3.0, high=3.0),))
+    made[5] = replace(made[4], id=5, role="baseline")
+    ends = ends_of(list(made.values()), [made[id] for id in (1, 2, 3, 4)])
+    assert [v.id for v in ends] == [2, 4] and preferred(ends, 1.0) is made[2]
 
 
 def test_a_run_killed_while_the_test_part_was_read_reads_what_is_left(ledger: Ledger, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """A space file that cannot be run is refused at once: what is wrong, where, and what was probably meant."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from search.config.study import StudyConfig, config_of, read_config
 from search.errors import ConfigError
+from search.state.records import canonical_json
 from search.supernet.cutting import Cutting
 from search.supernet.rules.attentive import Attentive
 from search.supernet.rules.growing import Growing
@@ -356,6 +358,16 @@ def test_limits_are_read_with_their_units(tmp_path: Path) -> None:
 def test_a_recorded_config_reads_as_the_file_did(tmp_path: Path) -> None:
     config = read(tmp_path)
     assert config_of(config.tree, "good") == config
+
+
+@pytest.mark.parametrize("limits", ["params: 40k", "latency_ms@pi: 2, latency_ms@hub: 3"])
+def test_devices_of_a_recorded_config_have_the_order_that_the_file_gives_them(tmp_path: Path, limits: str) -> None:
+    """The first one judges, so that a resumed study must find the same; the database sorts what it stores."""
+    old = GOOD[GOOD.index("objectives:") : GOOD.index("compress:")]
+    devices = "{pi: {kind: simulated}, hub: {kind: simulated}}"
+    config = read(tmp_path, old, f"objectives: {{loss: min}}\nlimits: {{{limits}}}\ndevices: {devices}\n")
+    stored = config_of(json.loads(canonical_json(config.tree)), "good")
+    assert (list(stored.devices), list(stored.limits)) == (list(config.devices), list(config.limits))
 
 
 def test_the_digits_study_searches_a_hundred_million_architectures() -> None:

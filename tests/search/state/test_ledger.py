@@ -44,6 +44,13 @@ def test_a_finished_study_stays_finished_when_opened_again(url: str) -> None:
         assert ledger.study("digits").finished_at is not None
 
 
+def test_a_finished_study_keeps_the_versions_that_made_it(ledger: Ledger) -> None:
+    study = begin(ledger)
+    ledger.set_state(study.id, "done")
+    ledger.open_study(study.name, CONFIG, DATA, {"torch": "99"}, seed=7)
+    assert ledger.study(study.name).versions == study.versions == {"torch": "2.13.0"}
+
+
 def test_an_edited_config_is_refused_with_the_difference(ledger: Ledger) -> None:
     begin(ledger)
     edited = {

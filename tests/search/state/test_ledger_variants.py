@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from compress.measurement import exact
 from search.errors import Paused
 from search.state.check import check
 from search.state.ledger import Ledger
@@ -93,6 +94,27 @@ def test_a_variant_shows_the_measurement_that_another_study_took_of_its_file(led
     assert ledger.variants(other.id)[0].measurements == (latency(file, 0.2),)
 
 
+def test_a_variant_does_not_show_what_another_study_measured_of_its_file_on_another_device(ledger: Ledger) -> None:
+    """Whichever of the two studies came first."""
+    study, other = begin(ledger), begin(ledger, "other")
+    file = ledger.add_artifact(study.id, b"model", "onnx")
+    here, there = latency(file, 0.2), replace(latency(file, 0.9), device="there", fingerprint="e" * 64)
+    size = exact("size_bytes", 5, "B", file)
+    ledger.record_variant(study.id, variant(model=file, measurements=(here, size)))
+    ledger.record_variant(other.id, variant(model=file, measurements=(there, size)))
+    assert ledger.variants(study.id)[0].measurements == (here, size)
+    assert ledger.variants(other.id)[0].measurements == (there, size)
+
+
+def test_a_variant_of_an_older_lathe_shows_what_another_study_measured_of_its_file(ledger: Ledger) -> None:
+    """It wrote no row for a cost that was known already."""
+    study, other = begin(ledger), begin(ledger, "other")
+    file = ledger.add_artifact(study.id, b"model", "onnx")
+    ledger.record_variant(study.id, variant(model=file, measurements=(latency(file, 0.2),)))
+    ledger.record_variant(other.id, variant(model=file))
+    assert ledger.variants(other.id)[0].measurements == (latency(file, 0.2),)
+
+
 def test_a_variant_without_its_file_is_refused(ledger: Ledger) -> None:
     study = begin(ledger)
     with pytest.raises(FileNotFoundError):
@@ -178,3 +200,13 @@ def test_a_trials_file_that_another_study_measured_is_known_to_both(ledger: Ledg
     for study in [*studies, *studies]:
         ledger.record_measurements(study.id, made.id, None, [latency("a" * 64)])
     assert [len(ledger.measurements(study_id=study.id)) for study in studies] == [1, 1]
+
+
+def test_a_trials_file_that_calibration_measured_is_known_to_the_study(ledger: Ledger) -> None:
+    """Else a resumed study would not know what it was told."""
+    study, made = begin(ledger), architecture(0)
+    ledger.add_architecture(made.id, made.json, made.params, made.macs, made.peak_bytes)
+    ledger.record_measurements(None, made.id, None, [latency("a" * 64, 0.2)])
+    for _ in range(2):
+        ledger.record_measurements(study.id, made.id, None, [latency("a" * 64, 0.3)])
+    assert [row.measurement.value for row in ledger.measurements(study_id=study.id)] == [0.2]

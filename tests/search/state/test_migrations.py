@@ -18,6 +18,7 @@ from search.state.check import check
 from search.state.database import SCHEMA, VERSION_TABLE
 from search.state.ledger import Ledger
 from search.state.migrations import config, ours, upgrade
+from search.state.sharing import MARK
 from search.state.tables import Base
 from tests.search.ledger_samples import CONFIG, DATA, ask, engine_on, make_database, trial
 
@@ -178,3 +179,34 @@ def test_postgresql_holds_the_same_tables_and_locks(
     assert "'second' is marked running" in abandoned
     with pytest.raises(Exception, match="read-only"):
         ask(postgres_url, "DELETE FROM lathe_event")
+
+
+def test_databases_of_a_server_that_share_a_store_keep_each_others_files(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that name no store of their own do. The first one's Lathe may have been one that left no mark there."""
+    monkeypatch.setenv("LATHE_STORE", str(tmp_path / "store"))
+    with engine_on(postgres_url) as engine, engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("CREATE DATABASE beside"))
+    beside = postgres_url.replace("/postgres?", "/beside?")
+    kept = set()
+    for url in (postgres_url, beside, postgres_url, beside):
+        with Ledger.open(url) as ledger:
+            study = ledger.open_study("shared", CONFIG, DATA, {})
+            kept.add(ledger.save_checkpoint(study.id, f"of {url} {len(kept)}", f"{url} {len(kept)}".encode()))
+            assert set(ledger.store.names()) == kept and ledger.orphans() == []
+            ledger.set_state(study.id, "done")
+        if url == postgres_url and len(kept) == 1:
+            for mark in (tmp_path / "store").glob(f"{MARK}*"):
+                mark.unlink()
+    assert check(beside) == []
+
+
+def test_a_database_alone_in_its_store_still_removes_what_a_killed_process_left(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LATHE_STORE", str(tmp_path / "alone"))
+    for _ in range(2):
+        with Ledger.open(postgres_url) as ledger:
+            left = ledger.store.put(b"left")
+            assert ledger.gc() == [left.sha256]

@@ -1,6 +1,8 @@
 """A rank certificate on a small study: networks are really trained alone, recorded once, and told."""
 
 import math
+import tempfile
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -60,3 +62,14 @@ def test_networks_that_were_trained_are_not_trained_again(made: tuple[str, Study
     assert [event.id for event in after][: len(before)] == before and len(after) == len(before) + 1
     assert len({event.data["architecture"] for event in after}) == 6
     assert "naswot" in result.output and "against 6 networks" in result.output.lower()
+
+
+def test_a_certificate_changes_nothing_about_a_finished_study_and_leaves_no_folder(
+    made: tuple[str, StudyConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Ledger.open(made[0]) as ledger:
+        ledger.set_state(ledger.study("tiny").id, "done")
+        before = ledger.study("tiny")
+        certify(made[1], ledger, LEAST, 1, Watch(quiet=True))
+        assert ledger.study("tiny") == before and list(tmp_path.iterdir()) == []
