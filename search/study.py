@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from compress.devices import fingerprint_of
+from compress.devices import DeviceOffline, fingerprint_of
 from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
 from compress.recipe import is_quantizing
@@ -22,6 +22,7 @@ from search.latency.foresight import Foresight, Known, foresee
 from search.latency.known_blocks import known_blocks, known_networks
 from search.latency.known_devices import device_tables
 from search.latency.precision import NETWORK_METRICS
+from search.latency.reach import note_away
 from search.latency.transfer import FEW
 from search.limits import FLOAT_BYTES, INT8_BYTES, feasible_sample
 from search.narrowing import preferred, remaining
@@ -29,7 +30,7 @@ from search.objectives import minimised
 from search.propose import Proposer
 from search.state.facts import record_facts
 from search.state.ledger import Ledger
-from search.state.names import record_names
+from search.state.names import record_names, recorded_names
 from search.state.records import ArchitectureRecord, StudyRecord, TrialRecord, VariantRecord
 from search.state.weights import stored_network
 from search.watch import Watch
@@ -121,14 +122,14 @@ class Study:
         this device's latencies are and beside which reference they were taken."""
         first = next((m for (_, name), m in self.measured.items() if name == device), None)
         if device not in self.known and first is not None:
-            spec, screen = self.config.devices[device], self.config.search.screen
-            elsewhere = self.ledger.latencies_elsewhere(fingerprint_of(spec), NETWORK_METRICS[screen])
+            own, screen = first.fingerprint, self.config.search.screen
+            elsewhere = self.ledger.latencies_elsewhere(own, NETWORK_METRICS[screen])
             others = device_tables(elsewhere, self.space, first.kind)
-            networks = known_networks(self.ledger, spec, self.space, screen)
+            networks = known_networks(self.ledger, own, self.space, screen)
             comparable = [
                 (arch, m.value) for arch, m in networks if m.details.get("reference") == first.details.get("reference")
             ]
-            self.known[device] = Known(known_blocks(self.ledger, spec, screen), tuple(comparable), tuple(others))
+            self.known[device] = Known(known_blocks(self.ledger, own, screen), tuple(comparable), tuple(others))
         return self.known.get(device, Known())
 
     def calibration(self, device: str) -> int:
@@ -210,12 +211,25 @@ def _restore(study: Study) -> None:
     study.proposer.replay(study.trials)
     ids, metric = [trial.architecture_id for trial in study.trials], NETWORK_METRICS[study.config.search.screen]
     for name in study.devices:
-        fingerprint = fingerprint_of(study.config.devices[name])
+        fingerprint = _fingerprint(study, name)
         for row in study.ledger.measurements(study_id=study.id, fingerprint=fingerprint, metric=metric):
             if row.architecture_id in ids and row.variant_id is None and row.measurement.kind != "predicted":
                 study.measured[row.architecture_id, name] = replace(row.measurement, device=name)
                 study.exports += 1
         study.refit(name)
+
+
+def _fingerprint(study: Study, name: str) -> str:
+    """Of a device of the study; where it does not answer, the one that it had, and the study goes on with predictions.
+    Raises: DeviceOffline: where the study never saw it."""
+    try:
+        return fingerprint_of(study.config.devices[name])
+    except DeviceOffline as error:
+        known = next((key for key, own in recorded_names(study.ledger, study.id).items() if own == name), None)
+        if known is None:
+            raise
+        note_away(study, name, error, "The study goes on with predictions until it is back.")
+        return known
 
 
 def architecture_record(arch: Description) -> ArchitectureRecord:

@@ -42,7 +42,7 @@ def foreign_plan(arch: Foreign, network: nn.Module, data: Data, kind: str) -> Pl
     x = data.normalise(data.train.x[:2])
     with foreign.understood(network):
         whole = copy.deepcopy(network)
-        groups = coupled(foreign.graph(whole, x), whole, foreign.kept(whole, arch.classes))
+        groups = coupled(foreign.graph(whole, x), whole, foreign.kept(whole, x, arch.classes))
     layers = measured_layers(network, x)
     slopes, tensors = slopes_for(kind, network, data), dict(network.state_dict())
     worths = tuple(importance(tensors, group.axes, group.units, kind, slopes) for group in groups)

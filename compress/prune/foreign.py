@@ -40,7 +40,7 @@ def prune_foreign(
             x,
             importance=_importance(library, importance),
             pruning_ratio=ratio,
-            ignored_layers=kept(made, classes),
+            ignored_layers=kept(made, x, classes),
             round_to=multiple,
             root_module_types=[nn.Conv1d, nn.Conv2d],
             # Its defaults are dictionaries that all calls share.
@@ -89,14 +89,31 @@ def graph(network: nn.Module, x: Tensor) -> Any:
     return _library().DependencyGraph().build_dependency(network.eval(), example_inputs=x)
 
 
-def kept(network: nn.Module, classes: int) -> list[nn.Module]:
-    """Layers whose outputs stay: linear ones, attention, and whatever may put out the classes."""
+def kept(network: nn.Module, x: Tensor, classes: int) -> list[nn.Module]:
+    """Layers whose outputs stay: linear ones, attention, and convolutions that put out the classes. Cost: a forward of
+    `x` for each convolution with as many outputs as there are classes."""
     return [
         layer
         for layer in network.modules()
         if isinstance(layer, nn.Linear | nn.MultiheadAttention)
-        or (isinstance(layer, _ConvNd) and layer.out_channels == classes)
+        or (isinstance(layer, _ConvNd) and layer.out_channels == classes and _puts_out_classes(layer, network, x))
     ]
+
+
+def _puts_out_classes(layer: nn.Module, network: nn.Module, x: Tensor) -> bool:
+    """Whether nothing mixes its channels on the way to the logits: when one changes, so does one class at most."""
+
+    def shift(_: nn.Module, __: Any, out: Tensor) -> Tensor:
+        return torch.cat([out[:, :1] + 1, out[:, 1:]], 1)
+
+    with torch.no_grad():
+        before = network(x)
+        hook = layer.register_forward_hook(shift)
+        try:
+            after = network(x)
+        finally:
+            hook.remove()
+    return torch.equal(before[:, 1:], after[:, 1:])
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """What the database knows of a device's blocks, and of whole networks that were measured to correct them."""
 
-from compress.devices import Device, fingerprint_of
 from compress.measurement import Measurement
 from search.latency.block_table import BlockTable, table_of
 from search.latency.precision import FLOAT, INT8, NETWORK_METRICS
@@ -15,19 +14,19 @@ BLOCK_METRICS = {FLOAT: "block_ms", INT8: "block_int8_ms"}  # of a piece, as oft
 MARK = "calibration"  # in the details of a network that was measured for no study
 
 
-def known_blocks(ledger: Ledger, device: Device, precision: str = FLOAT) -> BlockTable:
-    """All blocks that were ever measured on the device."""
-    found = ledger.measurements(fingerprint=fingerprint_of(device), metric=BLOCK_METRICS[precision])
+def known_blocks(ledger: Ledger, fingerprint: str, precision: str = FLOAT) -> BlockTable:
+    """All blocks that were ever measured on the device of that fingerprint."""
+    found = ledger.measurements(fingerprint=fingerprint, metric=BLOCK_METRICS[precision])
     return table_of(row.measurement for row in found)
 
 
 def known_networks(
-    ledger: Ledger, device: Device, space: SearchSpace, precision: str = FLOAT
+    ledger: Ledger, fingerprint: str, space: SearchSpace, precision: str = FLOAT
 ) -> list[tuple[Architecture, Measurement]]:
     """Networks of the space's kinds and images that calibration measured on the device. Their milliseconds compare
     with a study's where details["reference"] is the study's."""
     kinds, found = kinds_of(space), []
-    for json, measurement in ledger.calibrated(fingerprint_of(device), NETWORK_METRICS[precision]):
+    for json, measurement in ledger.calibrated(fingerprint, NETWORK_METRICS[precision]):
         if MARK not in measurement.details:
             continue
         try:

@@ -17,9 +17,14 @@ KIND = "devices"  # of the event
 
 def record_names(ledger: Ledger, study_id: int, devices: Mapping[str, Any], used: Sequence[str]) -> None:
     """Write once what each device of the study that is used is, by its fingerprint. Raises: DeviceError."""
-    if used and not ledger.event_data(study_id, KIND):
+    if used and not recorded_names(ledger, study_id):
         names = {fingerprint_of(devices[name]): name for name in reversed(used)}  # of two that are one the first
         ledger.event(study_id, "info", KIND, f"measures on {', '.join(used)}", names)
+
+
+def recorded_names(ledger: Ledger, study_id: int) -> Mapping[str, str]:
+    """The study's names by fingerprint; none before it began."""
+    return next(iter(ledger.event_data(study_id, KIND)), {})
 
 
 def named(measurement: Measurement, names: Mapping[str, str]) -> Measurement:

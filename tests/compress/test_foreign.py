@@ -88,6 +88,14 @@ def test_what_torch_pruning_cannot_follow_is_refused(name: str, message: str) ->
         prune_foreign(load_given(f"{MODELS}:{name}"), data, 0.5, 1, "magnitude")
 
 
+def test_a_convolution_inside_with_as_many_outputs_as_classes_is_pruned_and_the_last_one_is_not() -> None:
+    inside, last = nn.Conv2d(1, CLASSES, 3), nn.Conv2d(8, CLASSES, 1)
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network = nn.Sequential(inside, nn.ReLU(), nn.Conv2d(CLASSES, 8, 3), nn.ReLU(), last, *head)
+    pruned, _ = prune_foreign(network, toy_data(), 0.5, 1, "magnitude")
+    assert [layer.out_channels for layer in pruned if isinstance(layer, nn.Conv2d)] == [CLASSES // 2, 4, CLASSES]
+
+
 def test_a_ratio_that_removes_nothing_says_so() -> None:
     data = toy_data()
     with pytest.raises(StepError, match="a ratio of 0.1 removes nothing"):

@@ -1,5 +1,6 @@
 """A resumed study has measured what it had measured: it counts the same files, and its fronts stay."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from search.state.check import check
 from search.state.ledger import Ledger
 from search.study import Study, open_study
 from search.watch import Watch
+from spaces.space import sample
 from tests.search.finished_study import TINY
 
 SHORT = ("supernet.epochs=1", "compress={keep: 1, alone_epochs: 0, steps: []}", "limits={}")
@@ -55,3 +57,22 @@ def test_a_study_that_cannot_begin_because_its_device_is_away_is_paused_and_not_
             open_study(read_config(TINY), ledger, Watch(quiet=True))
         assert ledger.study("tiny").state == "paused"
     assert check(ledger.url) == []
+
+
+def test_a_study_is_resumed_while_its_device_is_away_with_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, watch = read_config(TINY, SHORT), Watch(quiet=True)
+
+    def away(_: Simulated) -> dict[str, str]:
+        raise DeviceOffline("it is gone.")
+
+    with Ledger.open(str(tmp_path / "lathe.db")) as ledger:
+        before = open_study(config, ledger, watch)
+        try_networks(before, worth_of(before, trained_supernet(before)))
+        monkeypatch.setattr(Simulated, "fingerprint", away)
+        study = open_study(config, ledger, watch)
+        assert study.measured == before.measured and study.measured
+        told = study.latency(sample(study.space, random.Random(0)), "formula")
+        assert told is not None and told[3] == "predicted"
+        assert len(ledger.event_data(study.id, "offline")) == 1

@@ -46,11 +46,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def test_every_block_of_the_space_is_known_and_so_is_every_network(place: Place) -> None:
-    table = known_blocks(place.ledger, place.device)
+    table = known_blocks(place.ledger, fingerprint_of(place.device))
     assert set(table.ms) == {placed.key for placed in placements(place.space)}
     assert min(table.ms.values()) > 0
     assert missing_blocks(place) == missing_networks(place, NETWORKS) == []
-    assert len(known_networks(place.ledger, place.device, place.space, "int8")) == NETWORKS
+    assert len(known_networks(place.ledger, fingerprint_of(place.device), place.space, "int8")) == NETWORKS
 
 
 def test_nothing_is_measured_twice_and_what_is_missing_is(place: Place) -> None:
@@ -73,8 +73,8 @@ def test_where_another_device_is_known_the_networks_are_chosen_by_what_it_knows(
 
 
 def test_blocks_foresee_networks_that_were_not_measured(place: Place) -> None:
-    table = known_blocks(place.ledger, place.device)
-    known = known_networks(place.ledger, place.device, place.space)
+    table = known_blocks(place.ledger, fingerprint_of(place.device))
+    known = known_networks(place.ledger, fingerprint_of(place.device), place.space)
     rows = [table.row(place.space, arch) for arch, _ in known]
     model = fit_blocks([row for row in rows if row is not None], [m.value for _, m in known])
     assert model is not None
@@ -103,7 +103,7 @@ def test_a_study_that_screens_int8_is_foreseen_by_int8_blocks(place: Place) -> N
     study = open_study(read_config(TINY, ("study=int8", "search.screen=int8")), place.ledger, Watch(quiet=True))
     measure_architecture(sample(place.space, random.Random(7)), NAME, study)
     study.refit(NAME)
-    assert study.known_before(NAME).blocks == known_blocks(place.ledger, place.device, "int8")
+    assert study.known_before(NAME).blocks == known_blocks(place.ledger, fingerprint_of(place.device), "int8")
     unseen = sample(place.space, random.Random(8))
     told = study.latency(unseen, NAME)
     assert study.foresight[NAME].by_blocks is not None and told is not None
@@ -116,7 +116,7 @@ def test_a_network_with_an_unknown_block_is_predicted_from_features(place: Place
         place.space.input_shape, place.space.classes, 8, 1,
         (Stage(7, 2, (MBConv(expand=1),)), Stage(16, 2, (MBConv(expand=2),))),
     )  # fmt: skip
-    assert known_blocks(place.ledger, place.device).row(place.space, pruned) is None
+    assert known_blocks(place.ledger, fingerprint_of(place.device)).row(place.space, pruned) is None
     study = open_study(read_config(TINY, ("study=pruned",)), place.ledger, Watch(quiet=True))
     measure_architecture(sample(place.space, random.Random(9)), NAME, study)
     study.refit(NAME)
@@ -137,15 +137,15 @@ def test_an_interrupted_calibration_keeps_what_it_measured_and_goes_on(place: Pl
         fresh = replace(place, ledger=ledger, precisions=("float",))
         with pytest.raises(Interrupted):
             calibrate_device(fresh, 2, watch)
-        kept = known_blocks(ledger, place.device)
+        kept = known_blocks(ledger, fingerprint_of(place.device))
         assert 0 < len(kept.ms) < len(placements(place.space))
         calibrate_device(fresh, 2, Watch(quiet=True))
-        assert known_blocks(ledger, place.device).ms.items() >= kept.ms.items()
+        assert known_blocks(ledger, fingerprint_of(place.device)).ms.items() >= kept.ms.items()
         assert missing_blocks(fresh) == []
 
 
 def test_a_row_adds_up_by_kind(place: Place) -> None:
-    table = known_blocks(place.ledger, place.device)
+    table = known_blocks(place.ledger, fingerprint_of(place.device))
     row = table.row(place.space, sample(place.space, random.Random(3)))
     assert row is not None and len(row) == 1 + len(kinds_of(place.space))
     assert row[0] == pytest.approx(row[1:].sum())
