@@ -182,13 +182,21 @@ UNITS = {
 }
 
 
-def quantity(value: Any) -> float | None:
+IN_MS = {"": 1.0, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "s": 1e3}
+
+
+def limit(metric: str, value: Any) -> float | None:
+    """The number of a limit: of a latency in ms (2, 0.5ms, 300us), else as `quantity` reads it."""
+    return quantity(value, IN_MS) if metric.startswith("latency_ms@") else quantity(value)
+
+
+def quantity(value: Any, units: Mapping[str, float] = UNITS) -> float | None:
     """200k, 1.5M, 400kB, 2 MiB or a plain number; None if it is none of them. k = 1,000, Ki = 1,024."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         return float(value) if math.isfinite(value) else None
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zA-Z]*)\s*", str(value))
-    if match and match.group(2).lower() in UNITS:
-        return float(match.group(1)) * UNITS[match.group(2).lower()]
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-zA-Zµ]*)\s*", str(value))
+    if match and match.group(2).lower() in units:
+        return float(match.group(1)) * units[match.group(2).lower()]
     return None

@@ -9,7 +9,7 @@ from typing import Any
 from compress.export import EXPORTERS
 from compress.recipe import STEPS, Step
 from search.config.devices import NAME, NAME_RULE, SAVED, check_engine, read_devices
-from search.config.fields import Reading, quantity, shown, suggestion
+from search.config.fields import Reading, limit, shown, suggestion
 from search.config.overrides import apply_overrides
 from search.config.problems import Path as KeyPath
 from search.config.saved import saved_names
@@ -232,11 +232,10 @@ def read_limits(reading: Reading, value: Any, devices: Sequence[str]) -> dict[st
     for name, text in (reading.mapping(("limits",), value, "`limits`") or {}).items():
         path: KeyPath = ("limits", name)
         metric = _read_metric(reading, path, "size_bytes" if name == "size" else name, COSTS, devices)
-        number = quantity(text)
+        number = limit(str(name), text)
         if number is None or number <= 0:
-            reading.wrong(
-                path, f"the limit of {name!r} must be a positive number such as 200k or 0.5, got {shown(text)}"
-            )
+            such = "0.5, 2ms or 300us" if str(name).startswith("latency_ms@") else "200k or 1.5M"
+            reading.wrong(path, f"the limit of {name!r} must be a positive number such as {such}, got {shown(text)}")
         elif metric and "@".join(filter(None, metric)) in limits:
             reading.wrong(path, f"{name!r} is limited twice: `size` is `size_bytes`", "keep one of them", at_key=True)
         elif metric:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from compress.measurement import Kind, Measurement
-from search.config.fields import quantity
+from search.config.fields import limit
 from search.latency.precision import FLOAT, NETWORK_METRICS
 from search.objectives import Objective, front, hypervolume, minimised
 from search.state.recorded import Recorded
@@ -146,7 +146,7 @@ def limits_of(config: Mapping[str, Any]) -> dict[str, float]:
     """The limits of a recorded config as numbers; `size` is size_bytes."""
     found = {}
     for name, text in (config.get("limits") or {}).items():
-        number = quantity(text)
+        number = limit(str(name), text)
         if number is not None:
             found["size_bytes" if name == "size" else str(name)] = number
     return found

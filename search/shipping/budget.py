@@ -4,11 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search.config.fields import IN_MS
 from search.errors import Infeasible, NotFound, UsageError
 from search.report import words
 from search.report.comparison import Model
-
-IN_MS = {"": 1.0, "ms": 1.0, "us": 1e-3, "µs": 1e-3, "s": 1e3}
 
 
 @dataclass(frozen=True)
