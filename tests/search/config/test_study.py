@@ -167,13 +167,6 @@ IMPOSSIBLE_VALUES = [
     ("params: 40k", "params: lots", "15:18", "must be a positive number such as 200k or 1.5M, got 'lots'", ""),
     ("params: 40k", "params: -3", "15:18", "must be a positive number such as 200k or 1.5M, got -3", ""),
     ("params: 40k", "params: .nan", "15:18", "must be a positive number such as 200k or 1.5M, got nan", ""),
-    (
-        "params: 40k",
-        "latency_ms@here: 5m",
-        "15:28",
-        "must be a positive number such as 0.5, 2ms or 300us, got '5m'",
-        "",
-    ),
     ("params: 40k", "size: 1, size_bytes: 2", "15:19", "limited twice", "keep one of them"),
     ("onnxruntime}", "onnxruntime, threads: 0}", "16:46", "`threads` must be at least 1, got 0. Write 1", ""),
     ("keep: 1", "keep: 0", "18:9", "`keep` must be at least 1, got 0", ""),
@@ -198,17 +191,6 @@ NOTHING_OR_TWICE = [
     ("[3, 5],", "[3, 5], kernel: 7,", "10:36", "'kernel' stands here twice, first in line 10", "keep one of them"),
     ("study: good", "study: ${LATHE_UNSET}", "1:8", "LATHE_UNSET is not set; study needs it", "export LATHE_UNSET="),
 ]
-
-
-@pytest.mark.parametrize(
-    ("written", "ms"), [("2", 2.0), ("2ms", 2.0), ("0.5 ms", 0.5), ("300us", 0.3), ("0.01s", 10.0)]
-)
-def test_a_latency_limit_is_in_ms_or_says_its_unit(tmp_path: Path, written: str, ms: float) -> None:
-    space = tmp_path / "space.yaml"
-    space.write_text(GOOD.replace("params: 40k", f"latency_ms@here: {written}"))
-    assert read_config(space).limits == {"latency_ms@here": pytest.approx(ms)}
-
-
 BAD = UNKNOWN_FIELDS + UNKNOWN_NAMES + WRONG_TYPES + IMPOSSIBLE_VALUES + NOTHING_OR_TWICE
 
 
