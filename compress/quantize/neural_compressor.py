@@ -91,7 +91,9 @@ def _quantized(whole: nn.Module, images: torch.Tensor) -> torch.fx.GraphModule:
         prepare,
     )
 
-    prepared = prepare(export(whole, (images[:1],)), StaticQuantConfig())
+    from compress.quantize.pt2e import keep_apart
+
+    prepared = prepare(keep_apart(export(whole, (images[:1],))), StaticQuantConfig())
     for image in images.split(1):
         prepared(image)
     return convert(prepared)
