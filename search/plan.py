@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 from compress.recipe import asks_teacher
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
 from search.config.winner_steps import epochs_of, winner_steps
 from search.fidelities.short import rungs
 from search.limits import exact_values, excess, feasible_sample
-from search.report.words import screened
+from search.report.words import counted, screened
 from search.stitching.config import StitchConfig
 from search.study import exact_limits
 from search.watch import duration
@@ -52,7 +54,7 @@ def headline(config: StudyConfig | RecipeConfig | StitchConfig, db: str) -> str:
 
 def _trials(config: StudyConfig) -> str:
     how = screened(config.search.screen)
-    return f"{config.search.trials} trials with {config.search.sampler}" + (f", {how}" if how else "")
+    return f"{counted(config.search.trials, 'trial')} with {config.search.sampler}" + (f", {how}" if how else "")
 
 
 def check_space(config: StudyConfig) -> str:
@@ -71,14 +73,37 @@ def check_space(config: StudyConfig) -> str:
         f"study       {config.study}",
         f"data        {_held(data)}, {len(data.classes)} classes, "
         f"{'images' if space.dims == 2 else 'series'} {'x'.join(map(str, data.input_shape))}",
+        *([] if data.scores else [f"classes     {_spread(data)}"]),
         f"space       {size(space):.2e} architectures",
         f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
         f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",
-        f"limits      {inside / SAMPLES:.0%} of the random ones meet the exact limits"
-        if limits
-        else "limits      none that need no measurement",
+        f"limits      {_met(config, inside) if config.limits else 'none'}",
     ]
     return "\n".join(lines)
+
+
+def _met(config: StudyConfig, inside: int) -> str:
+    """What is known of limits beforehand; inside: how many of the random networks meet those that are exact."""
+    exact, _ = exact_limits(config)
+    known = f"{inside / SAMPLES:.0%} of the random ones meet {', '.join(exact)}" if exact else ""
+    measured = [name for name in config.limits if name not in exact]
+    return "; ".join(filter(None, [known, f"{', '.join(measured)} will be measured" if measured else ""]))
+
+
+def _spread(data: Data) -> str:
+    """The rarest and the commonest class, and those that a part has no example of: parts are drawn at random."""
+    counts = {
+        part: torch.bincount(split.y, minlength=len(data.classes)).tolist()
+        for part, split in (("train", data.train), ("validate", data.validation))
+    }
+    by_count = sorted(zip(counts["train"], data.classes, strict=True))
+    (least, rare), (most, common) = by_count[0], by_count[-1]
+    said = f"from {least:,} of {rare!r} to {most:,} of {common!r} to train"
+    for part, found in counts.items():
+        lacking = [repr(name) for name, n in zip(data.classes, found, strict=True) if not n]
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        said += f"; none to {part} of {', '.join(lacking[:3])}{more}" if lacking else ""
+    return said
 
 
 def _held(data: Data) -> str:
@@ -98,17 +123,18 @@ def print_plan(config: StudyConfig) -> None:
     supernet_s = min(supernet_s, 60 * minutes) if minutes else supernet_s
     search_s = 2 * config.search.trials * costs.trial_s + config.search.exports * 0.5
     winners_s, raced = _winners_s(config, costs), rungs(config)
-    bound = f" or {minutes:g} {'minute' if minutes == 1 else 'minutes'}" if minutes else ""
+    bound = f" or {counted(minutes, 'minute')}" if minutes else ""
     recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
-    winners = f"{config.compress.keep} networks"
+    winners = counted(config.compress.keep, "network")
     if raced:
         ends = raced.finalists(raced.candidates)
         winners = f"{raced.candidates} networks for {raced.epochs} of {raced.of} epochs, at most {ends} of them"
     print(
-        f"1 supernet  {config.supernet.epochs} epochs{bound}: about {duration(supernet_s)}\n"
+        f"1 supernet  {counted(config.supernet.epochs, 'epoch')}{bound}: about {duration(supernet_s)}\n"
         f"2 search    {_trials(config)}, as many random ones, at most "
         f"{config.search.exports} measured: about {duration(search_s)}\n"
-        f"3 winners   {winners} and 2 baselines through {recipe}, {epochs_of(winner_steps(config))} epochs each: "
+        f"3 winners   {winners} and 2 baselines through {recipe}, "
+        f"{counted(epochs_of(winner_steps(config)), 'epoch')} each: "
         f"about {duration(winners_s)}\n"
         f"estimate    {duration(supernet_s + search_s + winners_s)} in all, from a few steps timed just now"
     )
