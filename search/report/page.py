@@ -13,6 +13,7 @@ from search.report import words
 from search.report.charts import calibration_svg, front_svg
 from search.report.comparison import Comparison, Model, best_shipped, chains, compare, models
 from search.report.cuts import cut_sentences
+from search.report.guessing import no_better_than_guessing
 from search.report.html import filled, page_html, write_page
 from search.report.progress import progress_of, sentence_of
 from search.report.rungs import rung_sentences
@@ -113,7 +114,8 @@ def _headline(found: Sequence[Model], recorded: Recorded) -> str:
     )
     return (
         f'<h2>Shipped: {escape(shipped.name)}, {escape(shipped.precision)}</h2><p class="about"><code>'
-        f'{escape(shipped.description)}</code></p><dl class="facts">{cells}</dl>{_verdicts(compare(found))}'
+        f'{escape(shipped.description)}</code></p><dl class="facts">{cells}</dl>'
+        f"{_told(no_better_than_guessing(recorded, found))}{_verdicts(compare(found))}"
     )
 
 
