@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from search.commands.app import app
 from search.config.study import StudyConfig, read_config
-from search.errors import LatheError
+from search.errors import NotFound
 from search.main_loop import trained_supernet
 from search.report.page import report_html
 from search.state.database import connect
@@ -30,7 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, StudyConfig]:
     db, config = str(tmp_path_factory.mktemp("certify") / "lathe.db"), read_config(TINY)
     with Ledger.open(db) as ledger:
         study = open_study(config, ledger, Watch(quiet=True))
-        with pytest.raises(LatheError, match="no trained supernet yet"):
+        with pytest.raises(NotFound, match="no trained supernet yet. It is running: wait"):
             certify(config, ledger, LEAST, 1, Watch(quiet=True))
         trained_supernet(study)
         ledger.set_state(study.id, "paused")
