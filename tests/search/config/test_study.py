@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from search.config.recipe import read_recipe
 from search.config.study import StudyConfig, config_of, read_config
-from search.errors import ConfigError
+from search.errors import ConfigError, UsageError
 from search.supernet.cutting import Cutting
 from search.supernet.rules.attentive import Attentive
 from search.supernet.rules.growing import Growing
@@ -377,3 +378,16 @@ def test_a_path_is_relative_to_the_space_file(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(ROOT)
     config = read(tmp_path, "{kind: digits, seed: 0}", "{kind: parquet, path: data/train.parquet}")
     assert config.tree["task"]["path"] == str(tmp_path / "data/train.parquet")
+
+
+def test_a_recipe_and_a_space_file_are_told_from_each_other_in_one_sentence(tmp_path: Path) -> None:
+    space, recipe, tuned = (tmp_path / name for name in ("space.yaml", "recipe.yaml", "tune.yaml"))
+    space.write_text(GOOD)
+    recipe.write_text("task: {kind: digits}\nsteps: [quantize]\n")
+    tuned.write_text("task: {kind: digits}\ntune: {steps: [quantize]}\n")
+    with pytest.raises(UsageError, match="is a space file and no recipe. To run its study:  search launch"):
+        read_recipe(space, "net.py:net")
+    with pytest.raises(UsageError, match="is a recipe and no space file. To run it:  search compress --recipe"):
+        read_config(recipe)
+    with pytest.raises(UsageError, match="search tune --recipe"):
+        read_config(tuned)
