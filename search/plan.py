@@ -4,6 +4,8 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,6 +22,7 @@ from search.watch import duration
 from spaces.architecture import Architecture
 from spaces.counts import count
 from spaces.network import build
+from spaces.registry import nearest
 from spaces.space import largest, sample, size
 from spaces.tasks import Data, Table
 
@@ -73,7 +76,7 @@ def check_space(config: StudyConfig) -> str:
         f"study       {config.study}",
         f"data        {_held(data)}, {len(data.classes)} classes, "
         f"{'images' if space.dims == 2 else 'series'} {'x'.join(map(str, data.input_shape))}",
-        *([] if data.scores else [f"classes     {_spread(data)}"]),
+        *([] if data.scores else [f"classes     {_spread(data)}", f"test        {_test_part(config.task)}"]),
         f"space       {size(space):.2e} architectures",
         f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
         f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",
@@ -88,6 +91,26 @@ def _met(config: StudyConfig, inside: int) -> str:
     known = f"{inside / SAMPLES:.0%} of the random ones meet {', '.join(exact)}" if exact else ""
     measured = [name for name in config.limits if name not in exact]
     return "; ".join(filter(None, [known, f"{', '.join(measured)} will be measured" if measured else ""]))
+
+
+def _test_part(task: Any) -> str:
+    """Where the examples come from that final numbers are of. They are not opened for this."""
+    if missing := missing_test_part(task):
+        return missing
+    apart = getattr(task, "test_path", "") or getattr(task, "test_x", "")
+    share = getattr(task, "test", 0.0)
+    return f"{apart or (f'{share:.0%} of the examples' if share else 'as the task has it')}, read once at the end"
+
+
+def missing_test_part(task: Any) -> str:
+    """One sentence where a test part is named that is not there: it may come later, or be misspelled."""
+    path = getattr(task, "test_path", "")
+    if not path or Path(path).exists():
+        return ""
+    folder = Path(path).parent
+    close = nearest(Path(path).name, [p.name for p in folder.iterdir()]) if folder.is_dir() else None
+    hint = f" Did you mean {close!r}?" if close else ""
+    return f"there is no {path}, and the end of the study will want it.{hint}"
 
 
 def _spread(data: Data) -> str:

@@ -129,13 +129,15 @@ def run_study(config: "Config", db: str, quiet: bool, as_json: bool = False) -> 
 
 
 def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
-    from search.plan import headline
+    from search.plan import headline, missing_test_part
     from search.state.ledger import Ledger
     from search.watch import Watch, duration
 
     began = time.monotonic()
     watch = Watch(quiet=quiet)
     watch.say(headline(config, db))
+    if missing := missing_test_part(getattr(config, "task", None)):
+        watch.say(f"test part: {missing}")
     suffix = "" if db == DEFAULT_DB else f" --db {shlex.quote(db)}"
     try:
         with Ledger.open(db) as ledger:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from tests.search.command_line import Call
 from tests.search.finished_study import TINY
@@ -36,3 +37,20 @@ def test_one_of_a_thing_is_not_called_several(search: Call) -> None:
     assert said.code == 0, said.err
     for words in ("1 epoch or 1 minute:", "1 network and 2 baselines", "1 epoch each:"):
         assert words in said.out
+
+
+def test_a_test_part_that_is_not_there_is_said_before_anything_is_trained(search: Call, tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(10):
+                Image.new("L", (8, 8), 20 * i).save(tmp_path / part / name / f"{i}.png")
+    task = f"task={{kind: folder, channels: 1, path: {tmp_path / 'train'}, test_path: {tmp_path / 'tets'}}}"
+    said = search("validate", TINY, "-o", task)
+    assert f"test        there is no {tmp_path / 'tets'}" in said.out and "Did you mean 'test'?" in said.out
+    short = ["supernet.epochs=1", "search.trials=1", "limits.params=40k", "compress.steps=[]"]
+    options = [word for value in (task, *short) for word in ("-o", value)]
+    assert "test part: there is no" in search("launch", TINY, *options, "--db", tmp_path / "a.db").err
+    right = search("validate", TINY, "-o", task.replace("tets", "test"))
+    assert f"test        {tmp_path / 'test'}, read once at the end" in right.out
+    assert "20% of the examples, read once at the end" in search("validate", TINY).out
