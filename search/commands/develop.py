@@ -221,6 +221,11 @@ def explained() -> Iterator[None]:
         from compress.train import NonFiniteLoss
         from spaces.tasks.data import DataError
 
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch's is a RuntimeError
+            raise LatheError(
+                "this machine has too little memory for that. Lower the largest `width` or `batch`, or the task's "
+                f"`size` or `limit`. ({str(error).partition('DefaultCPUAllocator: ')[2] or 'out of memory'})"
+            ) from error
         if isinstance(error, DataError):
             raise ConfigError(f"error: {error}") from error
         if isinstance(error, Unmeasurable):

@@ -27,6 +27,7 @@ from spaces.space import SearchSpace, StageSpace
 from spaces.tasks import TASKS, Data, Table, Task
 
 SECTIONS = ("study", "task", "space", "supernet", "search", "objectives", "limits", "devices", "compress", "export")
+LARGEST_SEED = 2**32 - 1  # what numpy and torch both take
 COSTS = ("params", "macs", "peak_bytes", "size_bytes")
 QUALITIES = {"loss": "min", "accuracy": "max"}
 NEEDED = {
@@ -55,6 +56,8 @@ class Search:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"`seed` must not be negative, got {self.seed}.")
+        if self.seed > LARGEST_SEED:
+            raise ValueError(f"`seed` must be at most {LARGEST_SEED:,}, got {self.seed:,}.")
         if self.trials < 1:
             raise ValueError(f"`trials` must be at least 1, got {self.trials}.")
         if self.calibration < 4:
