@@ -55,6 +55,7 @@ def test_the_model_card_tells_data_metrics_steps_hardware_and_licences(bundle: P
     for step in ("inherit", "distill", "prune", "quantize"):
         assert f"**{step}**" in text
     assert "of 359 examples" in text and "/tmp" not in text
+    assert "resized (bilinear) and not cropped" in text
 
 
 def test_the_runner_repeats_the_test_input_with_both_precisions(bundle: Path) -> None:
