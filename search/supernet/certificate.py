@@ -40,8 +40,9 @@ class Certificate:
         best = max((name for name in self.rankings if name != "supernet"), key=self._value)
         mine, other = self.rankings["supernet"].overall, self.rankings[best].overall
         verdict = "clearly better than" if mine.low > other.value else "not clearly better than"
+        epochs = f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
         return (
-            f"Against {self.networks} networks trained alone for {self.epochs} epochs, the supernet ranks with a tau "
+            f"Against {self.networks} networks trained alone for {epochs}, the supernet ranks with a tau "
             f"of {mine}, {verdict} the best score without training ({best}: {other})."
         )
 

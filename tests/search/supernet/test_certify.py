@@ -50,6 +50,7 @@ def test_every_score_is_ranked_and_the_study_stays_as_it_was(made: tuple[str, St
 def test_it_is_in_the_report(made: tuple[str, StudyConfig]) -> None:
     page, found = report_html(recorded(made[0])), certificate(recorded(made[0]))
     assert found is not None and found.sentence in page and "<td>naswot</td>" in page
+    assert "trained alone for 1 epoch," in found.sentence
 
 
 def test_networks_that_were_trained_are_not_trained_again(made: tuple[str, StudyConfig]) -> None:
