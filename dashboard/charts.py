@@ -159,5 +159,5 @@ def _channel(channel: Any, field: str, name: str, values: Sequence[float]) -> An
     """An axis with the report's choice of scale and round ticks."""
     found = axis(values, 0.0, 1.0)
     scale = alt.Scale(type="log" if found.is_log else "linear", zero=False, nice=False, padding=18)
-    ticks = alt.Axis(values=list(found.ticks), format="~g")
+    ticks = alt.Axis(values=list(found.ticks), format=".9~g")  # without digits Vega rounds 1.55 and 1.65 to 1.6
     return channel(f"{field}:Q", title=capital(title(name)), scale=scale, axis=ticks)

@@ -13,6 +13,7 @@ from search.latency.calibration import calibrate
 from search.report import words
 from search.report.comparison import Model, best_shipped, chains
 from search.report.cuts import cut_sentences
+from search.report.guessing import no_better_than_guessing
 from search.report.page import config_yaml
 from search.report.progress import failure_of, progress_of
 from search.report.summary import Point
@@ -65,6 +66,8 @@ def _shipped(view: StudyView) -> None:
         cell.metric(label, value)
         made = f"{model.precision}, after {model.step}" if label == "File" else ""
         cell.caption(f"95 % interval [{interval}" if bracket else made)
+    if doubt := no_better_than_guessing(view.recorded, view.models):
+        st.markdown(f":material/help: {doubt}")
     for comparison in view.comparisons:
         st.markdown(f"{MARKS.get(comparison.outcome, ':material/drag_handle:')} {comparison.sentence}")
 

@@ -96,6 +96,13 @@ class Terminated(Interrupted):
     exit_code = 143
 
 
+def going_on(name: str, state: str) -> str:
+    """How a study that is not done comes to its end: a running one is not resumed, for that would be refused."""
+    if state == "running":
+        return f"It is running: wait until it ends or, where its process is gone, go on with:  search resume {name}"
+    return f"It {'failed' if state == 'failed' else 'is paused'}. Go on with:  search resume {name}"
+
+
 def no_study(name: str, known: Sequence[str], shown: str) -> NotFound:
     """The error for a name that no study has, with the nearest one; `shown` is the database for the message."""
     close = nearest(name, list(known))

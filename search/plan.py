@@ -4,6 +4,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
 
 from compress.recipe import asks_teacher
 from search.config.recipe import RecipeConfig
@@ -18,6 +22,7 @@ from search.watch import duration
 from spaces.architecture import Architecture
 from spaces.counts import count
 from spaces.network import build
+from spaces.registry import nearest
 from spaces.space import largest, sample, size
 from spaces.tasks import Data, Table
 
@@ -52,7 +57,7 @@ def headline(config: StudyConfig | RecipeConfig | StitchConfig, db: str) -> str:
 
 def _trials(config: StudyConfig) -> str:
     how = screened(config.search.screen)
-    return f"{config.search.trials} trials with {config.search.sampler}" + (f", {how}" if how else "")
+    return f"{counted(config.search.trials, 'trial')} with {config.search.sampler}" + (f", {how}" if how else "")
 
 
 def check_space(config: StudyConfig) -> str:
@@ -71,14 +76,57 @@ def check_space(config: StudyConfig) -> str:
         f"study       {config.study}",
         f"data        {_held(data)}, {len(data.classes)} classes, "
         f"{'images' if space.dims == 2 else 'series'} {'x'.join(map(str, data.input_shape))}",
+        *([] if data.scores else [f"classes     {_spread(data)}", f"test        {_test_part(config.task)}"]),
         f"space       {size(space):.2e} architectures",
         f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
         f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",
-        f"limits      {inside / SAMPLES:.0%} of the random ones meet the exact limits"
-        if limits
-        else "limits      none that need no measurement",
+        f"limits      {_met(config, inside) if config.limits else 'none'}",
     ]
     return "\n".join(lines)
+
+
+def _met(config: StudyConfig, inside: int) -> str:
+    """What is known of limits beforehand; inside: how many of the random networks meet those that are exact."""
+    exact, _ = exact_limits(config)
+    known = f"{inside / SAMPLES:.0%} of the random ones meet {', '.join(exact)}" if exact else ""
+    measured = [name for name in config.limits if name not in exact]
+    return "; ".join(filter(None, [known, f"{', '.join(measured)} will be measured" if measured else ""]))
+
+
+def _test_part(task: Any) -> str:
+    """Where the examples come from that final numbers are of. They are not opened for this."""
+    if missing := missing_test_part(task):
+        return missing
+    apart = getattr(task, "test_path", "") or getattr(task, "test_x", "")
+    share = getattr(task, "test", 0.0)
+    return f"{apart or (f'{share:.0%} of the examples' if share else 'as the task has it')}, read once at the end"
+
+
+def missing_test_part(task: Any) -> str:
+    """One sentence where a test part is named that is not there: it may come later, or be misspelled."""
+    path = getattr(task, "test_path", "")
+    if not path or Path(path).exists():
+        return ""
+    folder = Path(path).parent
+    close = nearest(Path(path).name, [p.name for p in folder.iterdir()]) if folder.is_dir() else None
+    hint = f" Did you mean {close!r}?" if close else ""
+    return f"there is no {path}, and the end of the study will want it.{hint}"
+
+
+def _spread(data: Data) -> str:
+    """The rarest and the commonest class, and those that a part has no example of: parts are drawn at random."""
+    counts = {
+        part: torch.bincount(split.y, minlength=len(data.classes)).tolist()
+        for part, split in (("train", data.train), ("validate", data.validation))
+    }
+    by_count = sorted(zip(counts["train"], data.classes, strict=True))
+    (least, rare), (most, common) = by_count[0], by_count[-1]
+    said = f"from {least:,} of {rare!r} to {most:,} of {common!r} to train"
+    for part, found in counts.items():
+        lacking = [repr(name) for name, n in zip(data.classes, found, strict=True) if not n]
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        said += f"; none to {part} of {', '.join(lacking[:3])}{more}" if lacking else ""
+    return said
 
 
 def _held(data: Data) -> str:
@@ -98,7 +146,7 @@ def print_plan(config: StudyConfig) -> None:
     supernet_s = min(supernet_s, 60 * minutes) if minutes else supernet_s
     search_s = 2 * config.search.trials * costs.trial_s + config.search.exports * 0.5
     winners_s, raced = _winners_s(config, costs), rungs(config)
-    bound = f" or {minutes:g} {'minute' if minutes == 1 else 'minutes'}" if minutes else ""
+    bound = f" or {counted(minutes, 'minute')}" if minutes else ""
     recipe = " -> ".join(name for name, _ in config.steps) or "no steps"
     winners, epochs = counted(config.compress.keep, "network"), counted(epochs_of(winner_steps(config)), "epoch")
     if raced:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from compress.scratch import discard
 from search.errors import Interrupted
+from search.report.costs import FINISHED, STOPPED
 from search.watch import duration
 from search.workplace import Workplace
 
@@ -16,9 +17,11 @@ def stage(study: Workplace, name: str, total: float = 1.0) -> Iterator[None]:
     """Say what the study is doing until the block ends, and how long it took."""
     study.ledger.set_stage(study.id, name)
     began = time.monotonic()
-    with study.watch.stage(name, total):
-        yield
-    study.seconds[name] = time.monotonic() - began
+    try:
+        with study.watch.stage(name, total):
+            yield
+    finally:  # a stage that is interrupted took its time too
+        study.seconds[name] = time.monotonic() - began
 
 
 @contextmanager
@@ -27,20 +30,22 @@ def state_on_leaving(study: Workplace) -> Iterator[None]:
     try:
         yield
         if study.record.state != "done":  # else it was done before, and nothing was worked on
-            _tell_cost(study)
+            _tell_cost(study, FINISHED)
     except (Interrupted, KeyboardInterrupt):
+        _tell_cost(study, STOPPED)
         study.ledger.set_state(study.id, "paused")
         raise
     except BaseException as error:
         study.event("failed", f"{type(error).__name__}: {error}", level="error")
+        _tell_cost(study, STOPPED)
         study.ledger.set_state(study.id, "failed")
         raise
     finally:
         discard(study.folder)
 
 
-def _tell_cost(study: Workplace) -> None:
+def _tell_cost(study: Workplace, kind: str) -> None:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = {name: round(value, 1) for name, value in study.seconds.items()}
     cost = {"seconds": seconds, "peak_mb": peak_mb}
-    study.event("finished", f"{duration(sum(seconds.values()))}, {peak_mb:.0f} MB", cost)
+    study.event(kind, f"{duration(sum(seconds.values()))}, {peak_mb:.0f} MB", cost)

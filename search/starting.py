@@ -1,8 +1,9 @@
 """What compression starts from: a model of the user's, or recorded variants of a study of the database."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import safetensors.torch
 from torch import nn
@@ -52,15 +53,27 @@ def starts_of(config: RecipeConfig, ledger: Ledger, data: Data) -> list[Start]:
         return [Start(short_name(config.model), config.model, _given(config, data))]
     study, records = _records(config.variant, ledger, BOTH if config.tune or ":" in config.variant else WINNERS)
     if study.data_hash != data.digest:
-        raise ConfigError(
-            f"error: study {study.name!r} was made with other data: `task` must be the study's, "
-            f"{study.config.get('task')}."
-        )
+        raise ConfigError(f"error: {_other_data(study.name, study.config.get('task') or {}, config.tree['task'])}")
     code = _code_of(study, data)
     return [
         Start(f"{study.name}:{record.id}", f"{study.name}:{record.id}", _recorded(record, code, ledger))
         for record in records
     ]
+
+
+def _other_data(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """In what a recipe's task is not that of the study whose networks it takes, and what to do."""
+    differing = [key for key in dict.fromkeys((*theirs, *ours)) if theirs.get(key) != ours.get(key)]
+    if not differing:
+        return f"the data has changed since study {name!r} read it. Bring it back, or run a study on what is there."
+    theirs_said, ours_said = (
+        ", ".join(f"{key}: {task[key]}" for key in differing if key in task) or "nothing of that"
+        for task in (theirs, ours)
+    )
+    return (
+        f"study {name!r} was made with other data: its task says {theirs_said}, the recipe's {ours_said}. "
+        "Write the same, or name the study's space file: --data SPACE.yaml"
+    )
 
 
 def teacher_of(

@@ -86,7 +86,7 @@ class Ssh:
         batch = "\n".join([f"mkdir {folder}", f"chmod 700 {folder}", *puts, ""])
         code, _, errors = self._run(["sftp", "-b", "-", "-P", str(self.port)], [], batch, self.limit_s)
         if code:
-            raise DeviceError(f"the files could not be sent to {self.host}: {_last(errors)}")
+            raise DeviceError(f"the files could not be sent to {self.host}: {_reason(errors)}")
 
     def shell(self, script: str, timeout_s: int) -> tuple[int, str, str]:
         """By ssh, without a terminal."""
@@ -118,9 +118,13 @@ class Ssh:
             for said, remedy in PERMANENT.items():
                 if said in done.stderr:
                     raise DeviceError(remedy.format(host=self.host, port=self.port, known_hosts=self.known_hosts))
-            raise DeviceOffline(f"{self.host} cannot be reached: {_last(done.stderr)}")
+            raise DeviceOffline(
+                f"{self.host} cannot be reached: {_reason(done.stderr)}. Is it on, and are `host` and `port` right?"
+            )
         return done.returncode, done.stdout, done.stderr
 
 
-def _last(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
+def _reason(text: str) -> str:
+    """The last line; sftp ends with "Connection closed", and what ssh says of the reason stands before."""
+    lines = text.strip().splitlines() or ["it said nothing"]
+    return next((line for line in reversed(lines) if line.startswith("ssh: ")), lines[-1]).rstrip(".")

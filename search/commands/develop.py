@@ -130,7 +130,7 @@ def run_study(config: "Config", db: str, quiet: bool, as_json: bool = False) -> 
 
 def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     from compress.processor import described, processor
-    from search.plan import headline
+    from search.plan import headline, missing_test_part
     from search.state.ledger import Ledger
     from search.watch import Watch, duration
 
@@ -139,6 +139,8 @@ def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     watch.say(headline(config, db))
     if processor().type != "cpu":
         watch.say(f"trains on {described(processor())}; LATHE_PROCESSOR=cpu trains on the CPU")
+    if missing := missing_test_part(getattr(config, "task", None)):
+        watch.say(f"test part: {missing}")
     suffix = "" if db == DEFAULT_DB else f" --db {shlex.quote(db)}"
     try:
         with Ledger.open(db) as ledger:
@@ -223,6 +225,11 @@ def explained() -> Iterator[None]:
         from compress.train import NonFiniteLoss
         from spaces.tasks.data import DataError
 
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch's is a RuntimeError
+            raise LatheError(
+                "this machine has too little memory for that. Lower the largest `width` or `batch`, or the task's "
+                f"`size` or `limit`. ({str(error).partition('DefaultCPUAllocator: ')[2] or 'out of memory'})"
+            ) from error
         if isinstance(error, DataError):
             raise ConfigError(f"error: {error}") from error
         if isinstance(error, NoProcessor):

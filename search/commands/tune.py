@@ -9,6 +9,8 @@ import typer
 from search.commands.develop import check_out, explained, run_study
 from search.commands.options import DEFAULT_DB, Db, Json
 
+NOTHING = "none: no step was worth it, the network ships as it was"
+
 
 def tune(
     recipe: Annotated[Path, typer.Option("--recipe", help="Recipe file with a `tune` section in place of steps.")],
@@ -53,7 +55,7 @@ def tune(
                 written = write_export(ledger, config.study, out, bundle=True)
                 made = write_recipe(ledger, config.study, out / "recipe.yaml")
             if not as_json:
-                print(f"\nbundle   {out}: {len(written)} files" + (f"\nrecipe   {made}" if made else ""))
+                print(f"\nbundle   {out}: {len(written)} files" + f"\nrecipe   {made or NOTHING}")
 
 
 COMMANDS = (tune,)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spaces.registry import nearest
-from spaces.tasks.arrays import channels_first, guess_layout
+from spaces.tasks.arrays import ONE_LABEL, channels_first, guess_layout, read_classes
 from spaces.tasks.data import DataError, check_classes
 from spaces.tasks.folder import PARTS, image_files
 from spaces.tasks.npz import array_shapes, read_arrays
@@ -133,14 +133,15 @@ def _arrays(path: Path) -> Found:
     x_name, y_name = _pair({name: shape for name, shape in shapes.items() if not _is_aside(name)})
     if not x_name:
         listed = ", ".join(f"{name} ({' x '.join(map(str, shape))})" for name, shape in shapes.items())
-        raise DataError(f"{path} has no array of examples with one of as many labels, but {listed}.")
+        raise DataError(f"{path} has no array of examples with one of as many labels, but {listed}. {ONE_LABEL}")
     x, y = read_arrays(str(path), (x_name, y_name))
     layout = _layout(x, x_name)
     test_x, test_y = _pair({name: shape for name, shape in shapes.items() if "test" in name.lower()})
     named = {"x": x_name, "y": y_name, "test_x": test_x, "test_y": test_y}
     fields = {"path": str(path)} | {key: name for key, name in named.items() if name not in ("", key)}
     shape = channels_first(x[:1], layout, x_name, str(path)).shape[1:]
-    return Found("arrays", {**fields, "layout": layout}, len(x), len(np.unique(y)), shape)
+    _, classes = read_classes(y, y_name, str(path))
+    return Found("arrays", {**fields, "layout": layout}, len(x), len(classes), shape)
 
 
 def _is_aside(name: str) -> bool:

@@ -1,6 +1,7 @@
 """recipe.yaml: what `search compress` is asked to do with a model of the user's, read like a space file."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,6 +85,10 @@ def read_recipe(
     Raises: ConfigError with all that is wrong; UsageError if neither names a model or the device is unknown.
     """
     source = read_source(file)
+    if "space" in source.tree:
+        raise UsageError(
+            f"{file} is a space file and no recipe. To run its study:  search launch {shlex.quote(str(file))}"
+        )
     here, folder = Path.cwd(), file.resolve().parent
     tree = dict(source.tree)
     if model and variant:

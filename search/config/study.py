@@ -1,6 +1,7 @@
 """What a study is asked to do: space.yaml as frozen dataclasses, checked before anything runs."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from search.config.source import read_source
 from search.config.space import check_series, read_space
 from search.config.supernet import read_supernet
 from search.config.table import check_columns, check_table
+from search.errors import UsageError
 from search.latency.precision import FLOAT, PRECISIONS, check_screen
 from search.objectives import Objective
 from search.samplers import SAMPLERS
@@ -25,6 +27,7 @@ from spaces.space import SearchSpace, StageSpace
 from spaces.tasks import TASKS, Data, Table, Task
 
 SECTIONS = ("study", "task", "space", "supernet", "search", "objectives", "limits", "devices", "compress", "export")
+LARGEST_SEED = 2**32 - 1  # what numpy and torch both take
 COSTS = ("params", "macs", "peak_bytes", "size_bytes")
 QUALITIES = {"loss": "min", "accuracy": "max"}
 NEEDED = {
@@ -53,6 +56,8 @@ class Search:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"`seed` must not be negative, got {self.seed}.")
+        if self.seed > LARGEST_SEED:
+            raise ValueError(f"`seed` must be at most {LARGEST_SEED:,}, got {self.seed:,}.")
         if self.trials < 1:
             raise ValueError(f"`trials` must be at least 1, got {self.trials}.")
         if self.calibration < 4:
@@ -133,7 +138,13 @@ class StudyConfig:
 
 def read_config(file: Path, overrides: Sequence[str] = ()) -> StudyConfig:
     """Read and check a space file with `-o path=value` overrides. Raises ConfigError with all that is wrong."""
-    source = apply_overrides(read_source(file), overrides)
+    source = read_source(file)
+    if not {"space", "objectives"} & set(source.tree) and ("steps" in source.tree or "tune" in source.tree):
+        command = "tune" if "tune" in source.tree else "compress"
+        raise UsageError(
+            f"{file} is a recipe and no space file. To run it:  search {command} --recipe {shlex.quote(str(file))}"
+        )
+    source = apply_overrides(source, overrides)
     return _read(Reading(source, list(source.problems)), file.resolve().parent)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from search.errors import UsageError
 from search.objectives import Objective, front, minimised
 from search.report.comparison import Model, best_shipped, models, value_of
+from search.report.costs import cost_of
 from search.report.summary import Quantity, objectives_of, screened_as, shares, summarise
 from search.state.recorded import Recorded
 
@@ -88,8 +89,7 @@ def _one(recorded: Recorded, objectives: Sequence[Objective]) -> Beside:
     ]
     kept = front([_values(network, objectives) for network in found])
     config: Mapping[str, Any] = recorded.study.config.get("search") or {}
-    ended = next((event for event in reversed(recorded.events) if event.kind == "finished"), None)
-    cost = ended.data.get("seconds") if ended else None
+    cost = cost_of(recorded)
     return Beside(
         name=recorded.study.name,
         sampler=str(config.get("sampler", "")),
@@ -97,7 +97,7 @@ def _one(recorded: Recorded, objectives: Sequence[Objective]) -> Beside:
         trials=sum(trial.origin == "search" for trial in recorded.trials),
         networks=tuple(found[index] for index in kept),
         shipped=best_shipped(made),
-        seconds=sum(cost.values()) if isinstance(cost, Mapping) else None,
+        seconds=sum(cost["seconds"].values()) if cost else None,
     )
 
 

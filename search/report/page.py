@@ -12,7 +12,9 @@ from search.latency.calibration import calibrate
 from search.report import words
 from search.report.charts import calibration_svg, front_svg
 from search.report.comparison import Comparison, Model, best_shipped, chains, compare, models
+from search.report.costs import cost_of
 from search.report.cuts import cut_sentences
+from search.report.guessing import no_better_than_guessing
 from search.report.html import filled, page_html, write_page
 from search.report.progress import progress_of, sentence_of
 from search.report.rungs import rung_sentences
@@ -113,7 +115,8 @@ def _headline(found: Sequence[Model], recorded: Recorded) -> str:
     )
     return (
         f'<h2>Shipped: {escape(shipped.name)}, {escape(shipped.precision)}</h2><p class="about"><code>'
-        f'{escape(shipped.description)}</code></p><dl class="facts">{cells}</dl>{_verdicts(compare(found))}'
+        f'{escape(shipped.description)}</code></p><dl class="facts">{cells}</dl>'
+        f"{_told(no_better_than_guessing(recorded, found))}{_verdicts(compare(found))}"
     )
 
 
@@ -202,13 +205,13 @@ def _certificate(recorded: Recorded) -> str:
 
 
 def _hardware(recorded: Recorded) -> str:
-    finished = next((event for event in reversed(recorded.events) if event.kind == "finished"), None)
+    cost = cost_of(recorded)
     blocks = [
         f"<h3>{escape(device.name)} ({escape(device.kind)})</h3>" + _plain(device.spec) for device in recorded.devices
     ] or ['<p class="empty">Nothing was measured.</p>']
     blocks.append("<h3>Versions</h3>" + _plain(recorded.study.versions))
-    if finished is not None:
-        blocks.append("<h3>Cost of this run</h3>" + _plain({"total": finished.message} | dict(finished.data)))
+    if cost is not None:
+        blocks.append("<h3>Cost of this study</h3>" + _plain(cost))
     return "".join(blocks)
 
 

@@ -15,6 +15,11 @@ METRICS = {
 }
 
 
+def counted(n: float, word: str) -> str:
+    """1 epoch, 2 epochs, 1,797 trials."""
+    return f"{n:,.10g} {word}{'' if n == 1 else 's'}"
+
+
 def title(objective: str) -> str:
     """The words for an objective's name: `latency_ms@here` is "latency on here (ms)"."""
     metric, _, device = objective.partition("@")
@@ -81,11 +86,6 @@ def count(n: float) -> str:
 def epochs(n: int) -> str:
     """How long a step trained; nothing where it does not train."""
     return counted(n, "epoch") if n else ""
-
-
-def counted(n: int, noun: str) -> str:
-    """1 epoch, 2 epochs."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def screened(precision: str) -> str:

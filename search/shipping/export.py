@@ -11,7 +11,7 @@ from typing import Any
 
 from compress.export.formats import beside
 from search.choosing import accuracy_of, costs_of, file_that_ran, siblings
-from search.errors import LatheError, NotFound
+from search.errors import LatheError, NotFound, going_on
 from search.report.comparison import models
 from search.shipping.budget import Budget, best_within
 from search.shipping.bundle import write_bundle
@@ -75,8 +75,7 @@ def _chosen(ledger: Ledger, study: StudyRecord, budget: Budget | None) -> list[V
     shipped = [v for v in variants if v.is_shipped]
     if not shipped:
         raise NotFound(
-            f"study {study.name!r} has shipped nothing yet; it is {study.state}. "
-            f"Go on with:  search resume {study.name}"
+            f"study {study.name!r} has shipped nothing yet. {going_on(study.name, study.state)}"
             if study.state != "done"
             else f"study {study.name!r} shipped nothing: no network met every limit."
         )

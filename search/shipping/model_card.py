@@ -94,7 +94,8 @@ def _constants(facts: Facts, card: Mapping[str, Any]) -> str:
     numbers = (
         f"raw numbers ({given['layout']}); {given['length']}"
         if facts.is_series
-        else f"{given['colour']} raw pixels from 0 to {given['white']:g}"
+        else f"{given['colour']} raw pixels from 0 to {given['white']:g}; images of other sizes are turned as their "
+        f"EXIF says, then resized ({given['resize']}) and not cropped"
     )
     labels = ", ".join(facts.classes[:20]) + (", ..." if len(facts.classes) > 20 else "")
     tolerances = "; ".join(f"`{name}`: {test['tolerance']:.2g}" for name, test in card["test"]["files"].items())

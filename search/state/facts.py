@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from search.state.ledger import Ledger
+from search.state.records import COMMONEST
 from spaces.tasks import Data
 
 CHECKPOINT = "facts"
@@ -70,9 +71,20 @@ def facts_of(data: Data) -> Facts:
 
 
 def record_facts(ledger: Ledger, study_id: int, data: Data) -> None:
-    """Keep the facts with the study, once."""
-    if ledger.load_checkpoint(study_id, CHECKPOINT) is None:
-        ledger.save_checkpoint(study_id, CHECKPOINT, facts_of(data).to_bytes())
+    """Keep the facts with the study, once, and what guessing is worth."""
+    if ledger.load_checkpoint(study_id, CHECKPOINT) is not None:
+        return
+    ledger.save_checkpoint(study_id, CHECKPOINT, facts_of(data).to_bytes())
+    if len(data.train.y) and len(data.validation.y):
+        ledger.event(study_id, "info", COMMONEST, *_guess(data))
+
+
+def _guess(data: Data) -> tuple[str, dict[str, Any]]:
+    """How often the commonest class of the training part is the right answer in the validation part."""
+    commonest = int(np.bincount(data.train.y.numpy()).argmax())
+    share = float((data.validation.y == commonest).double().mean())
+    known = {"class": data.classes[commonest], "share": share, "n": len(data.validation.y)}
+    return f"{known['class']!r} is the commonest class: {100 * share:.1f} % of the validation examples", known
 
 
 def recorded_facts(ledger: Ledger, study_id: int) -> Facts | None:

@@ -19,6 +19,7 @@ Verdict = Literal["start", "accepted", "rejected"]
 EdgeRole = Literal["base", "teacher"]
 Level = Literal["info", "warning", "error"]
 ASSISTANT = "assistant"  # the step of a teacher that was made of the teacher, see compress/distill/assistant.py
+COMMONEST = "commonest"  # kind of the event that says what guessing is worth, see search/state/facts.py
 
 
 def canonical_json(value: Any) -> str:

@@ -59,7 +59,10 @@ def choose_anchors(found: Mapping[str, Anchor], small: str, large: str, study: s
     """
     measured = [anchor for anchor in found.values() if anchor.latency_ms is not None]
     if len(measured) < 2:
-        raise NotFound(f"stitching joins two trained networks, and study {study!r} has {len(measured)}.")
+        raise NotFound(
+            f"stitching joins two trained networks, and study {study!r} has {len(measured)}. "
+            f"Finish it with `search resume {study}`, or run one anew that trains more: -o compress.keep=3"
+        )
     one = _named(found, small, study) if small else min(measured, key=lambda a: a.latency_ms or 0.0)
     other = _named(found, large, study) if large else max(measured, key=lambda a: (a.accuracy, -a.loss))
     known = f"It has: {', '.join(anchor.describe() for anchor in found.values())}."

@@ -15,7 +15,7 @@ from compress.scratch import discard
 from compress.train import Training, batches
 from search.alone import fresh, trained_alone
 from search.config.study import StudyConfig
-from search.errors import LatheError
+from search.errors import NotFound, going_on
 from search.limits import feasible_sample
 from search.state.ledger import Ledger
 from search.study import Study, architecture_record, open_study
@@ -32,13 +32,11 @@ def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, wat
     """Train random feasible networks of the study alone until `networks` are recorded for `epochs` epochs.
 
     The training is that of the supernet (batch, learning rate, weight decay) but for its length. The study's state
-    stays what it was. Raises: LatheError if the study has no trained supernet yet.
+    stays what it was. Raises: NotFound if the study has no trained supernet yet.
     """
     before = ledger.study(config.study)
     if ledger.load_checkpoint(before.id, "supernet") is None:
-        raise LatheError(
-            f"study {config.study!r} has no trained supernet yet. Run it first: search resume {config.study}"
-        )
+        raise NotFound(f"study {config.study!r} has no trained supernet yet. {going_on(config.study, before.state)}")
     study = open_study(config, ledger, watch)
     try:
         supernet = build_supernet(study.space, config.search.seed)

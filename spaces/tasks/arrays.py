@@ -14,6 +14,7 @@ from spaces.tasks.npz import read_arrays
 from spaces.tasks.table import Source, labels_of, load_parts
 
 LAYOUTS = ["NHW", "NHWC", "NCHW", "NL", "NCL", "NLC"]  # N examples, C channels, height and width, or length
+ONE_LABEL = "Rows with a one at the class become labels by y.argmax(1)."
 CHANNELS = (1, 3, 4)  # of images; an axis of another size is height or width
 
 
@@ -77,7 +78,7 @@ class Arrays:
         """The examples to train on, or where classes are known those of the test part."""
         names = (self.test_x, self.test_y) if known else (self.x, self.y)
         x, y = read_arrays(path, names)
-        labels, classes = _labels(y, names[1], path, known)
+        labels, classes = read_classes(y, names[1], path, known)
         rows = drawn(len(x), limit)
         examples = channels_first(x[rows], self.layout or guess_layout(x, names[0]), names[0], path)
         return torch.from_numpy(examples), labels[rows], classes
@@ -113,9 +114,11 @@ def channels_first(x: np.ndarray, layout: str, name: str, path: str) -> np.ndarr
     return numbers
 
 
-def _labels(y: np.ndarray, name: str, path: str, known: tuple[str, ...]) -> tuple[torch.Tensor, tuple[str, ...]]:
+def read_classes(
+    y: np.ndarray, name: str, path: str, known: tuple[str, ...] = ()
+) -> tuple[torch.Tensor, tuple[str, ...]]:
     """(N,) int64 and the names of the classes; y may be (N,) or (N, 1). Raises: DataError."""
     if y.size != len(y):
         shape = " x ".join(map(str, y.shape))
-        raise DataError(f"{name!r} of {path} is {shape}, not one label an example.")
+        raise DataError(f"{name!r} of {path} is {shape}, not one label an example. {ONE_LABEL}")
     return labels_of(y.reshape(-1).tolist(), f"{name!r} of {path}", known)

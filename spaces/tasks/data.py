@@ -146,7 +146,16 @@ def make_data(
     licence: str = "",
     noise: float = 0.0,
 ) -> Data:
-    """Data with the training part's statistics and a digest of what was read. `source` stands for the test part."""
+    """Data with the training part's statistics and a digest of what was read. `source` stands for the test part.
+
+    Raises DataError for a shift that may leave nothing of an example.
+    """
+    side = min(train.x.shape[2:])
+    if crop_pixels >= side:
+        name, unit = ("crop_pixels", "pixels") if train.x.ndim == 4 else ("shift", "steps")
+        raise DataError(
+            f"`{name}` must be less than the {side:,} {unit} of an example, got {crop_pixels:,}. Write {side // 8}."
+        )
     numbers = train.x.float()
     axes = (0, *range(2, numbers.ndim))
     digest = hashlib.sha256(repr((classes, source, crop_pixels, flip)).encode())

@@ -91,9 +91,11 @@ def image_files(folder: Path) -> dict[str, list[Path]]:
         raise DataError(f"{error.filename or folder} cannot be looked into: {error.strerror}.") from error
     classes = {name: files for name, files in found.items() if files}
     if not classes:
+        own = sum(file.suffix.lower() in ENDINGS for file in folder.iterdir())
+        is_class = f" It has {own:,} images itself: if it is one class, name the folder above, {folder.parent}."
         raise DataError(
             f"{folder} has no folders with images ({', '.join(ENDINGS)}). Put the images of each class into a folder "
-            f"of its own: {folder / 'cat' / '1.jpg'}, {folder / 'dog' / '1.jpg'}."
+            f"of its own: {folder / 'cat' / '1.jpg'}, {folder / 'dog' / '1.jpg'}.{is_class if own else ''}"
         )
     if set(map(str.lower, classes)) <= PARTS:
         train, test = (next((n for n in classes if n.lower().startswith(part)), "") for part in ("train", "test"))

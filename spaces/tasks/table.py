@@ -121,11 +121,26 @@ def labels_of(
         if strange:
             raise DataError(f"{what} has {strange[0]!r}, which the labels to train on have not.")
         return torch.tensor([names.index(name) for name in labels]), names
-    if any(not isinstance(number, int) or number < 0 for number in labels):
-        raise DataError(f"{what} must hold class numbers from 0, or text.")
+    _check_numbers(labels, what)
     if named and max(labels) >= len(named):
         raise DataError(f"{what} has label {max(labels)}, but the file names {len(named)} classes.")
-    return torch.tensor(labels), named or tuple(str(number) for number in range(max(labels) + 1))
+    numbers = [int(number) for number in labels]  # True and False too
+    return torch.tensor(numbers), named or tuple(str(number) for number in range(max(numbers) + 1))
+
+
+def _check_numbers(labels: Sequence[Any], what: str) -> None:
+    """Raises: DataError: unless all are class numbers from 0, with a row that is none and what to do about it."""
+    strange = [(row, label) for row, label in enumerate(labels) if not isinstance(label, int) or label < 0]
+    if not strange:
+        return
+    rule = f"{what} must hold class numbers from 0, or text, but row"
+    for row, label in strange:
+        if label is None:
+            raise DataError(f"{rule} {row} has none. Label it, or leave it out.")
+    fractions = [(row, label) for row, label in strange if not (isinstance(label, float) and label.is_integer())]
+    row, label = (fractions or strange)[0]  # a single fraction makes floats of a whole column
+    remedy = "Number the classes 0, 1, 2, or name them." if fractions else "Write integers, such as y.astype(int)."
+    raise DataError(f"{rule} {row} has {label!r}. {remedy}")
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...]:

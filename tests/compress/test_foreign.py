@@ -93,7 +93,11 @@ def test_a_convolution_inside_with_as_many_outputs_as_classes_is_pruned_and_the_
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
     network = nn.Sequential(inside, nn.ReLU(), nn.Conv2d(CLASSES, 8, 3), nn.ReLU(), last, *head)
     pruned, _ = prune_foreign(network, toy_data(), 0.5, 1, "magnitude")
-    assert [layer.out_channels for layer in pruned if isinstance(layer, nn.Conv2d)] == [CLASSES // 2, 4, CLASSES]
+    assert [layer.out_channels for layer in pruned.modules() if isinstance(layer, nn.Conv2d)] == [
+        CLASSES // 2,
+        4,
+        CLASSES,
+    ]
 
 
 def test_a_ratio_that_removes_nothing_says_so() -> None:

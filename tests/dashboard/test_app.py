@@ -1,6 +1,8 @@
 """The dashboard on real recorded studies, and on databases that are empty, missing or broken."""
 
+import json
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -201,6 +203,13 @@ def test_the_chart_tells_predicted_marks_from_measured_ones(database: str) -> No
     measured = sum(p.is_measured for p in view.summary.points)
     assert drawn == {"point": len(view.summary.points) - measured, "circle": measured}
     assert {row["series"] for row in dots[2]["data"]["values"]} == {"shipped", "baseline"}
+
+
+def test_ticks_are_written_with_all_their_digits(database: str) -> None:
+    recorded = load_study("digits-cpu", database)
+    chart = json.dumps(front_chart(summarise(recorded), models(recorded)).to_dict())
+    formats = set(re.findall(r'"axis": {"format": "(.*?)"', chart))
+    assert formats and all(re.fullmatch(r"\.\d~g", each) for each in formats), "Vega chooses the digits of ~g itself"
 
 
 def test_the_server_listens_on_this_machine_only_and_sends_nothing_home() -> None:

@@ -302,3 +302,12 @@ def test_the_dashboard_without_streamlit_names_the_extra(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     is_one_message(search("dashboard", "--db", tmp_path / "x.db"), 4, "pip install 'lathe[dashboard]'")
+
+
+def test_networks_too_large_for_the_memory_are_one_message(search: Call) -> None:
+    wide = "space.stages.0.width=[99999999]"
+    is_one_message(search("validate", TINY, "-o", wide), 1, "too little memory", "Lower the largest `width`")
+
+
+def test_a_seed_that_no_generator_takes_is_refused_at_once(search: Call) -> None:
+    is_one_message(search("validate", TINY, "-o", "search.seed=4294967296"), 3, "`seed` must be at most 4,294,967,295")

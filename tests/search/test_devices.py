@@ -175,6 +175,6 @@ def test_a_machine_behind_ssh_is_probed_and_measured_by_its_name(search: Call, s
     assert json.loads(said.out)["device"]["name"] == "pi"
     server.stop()
     try:
-        is_one_message(search("device", "probe", "pi"), 6, "127.0.0.1 cannot be reached")
+        is_one_message(search("device", "probe", "pi"), 6, "127.0.0.1 cannot be reached", "Connection refused")
     finally:
         server.start()

@@ -154,6 +154,14 @@ def test_arrays_of_series_are_told_from_images(search: Call, tmp_path: Path) -> 
     assert said.code == 3 and "no array of examples with one of as many labels" in said.err
 
 
+def test_arrays_whose_labels_a_study_would_refuse_leave_no_file(search: Call, tmp_path: Path) -> None:
+    x, y, out = np.zeros((40, 3, 64)), np.arange(40) % 3, tmp_path / "a.yaml"
+    for strange, said in ((y - 1, "row 0 has -1"), (y + 0.5, "row 0 has 0.5"), (np.eye(3)[y], "y.argmax(1)")):
+        np.savez(tmp_path / "a.npz", x=x, y=strange)
+        is_one_message(search("init", tmp_path / "a.npz", "--out", out), 3, said)
+        assert not out.exists()
+
+
 def test_a_name_that_a_study_cannot_have_is_refused_before_a_file_is_written(search: Call, tmp_path: Path) -> None:
     out = tmp_path / "a.yaml"
     said = search("init", photos(tmp_path / "pets", ((32, 32),)), "--out", out, "--name", "ünï code/../x")

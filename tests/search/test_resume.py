@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from search.fidelities.fates import KIND
+from search.report.costs import STOPPED
 from search.state.check import check
 from search.state.ledger import Ledger
 
@@ -155,3 +156,5 @@ def test_ctrl_c_pauses_at_a_safe_point_and_names_the_command_to_go_on(tmp_path: 
     assert "search resume tiny" in said
     with Ledger.open(str(db), create=False) as ledger:
         assert ledger.study("tiny").state == "paused"
+        (cost,) = ledger.event_data(ledger.study("tiny").id, STOPPED)
+    assert cost["seconds"]["supernet"] > 0 and "search" in cost["seconds"], "what it took until then is not lost"

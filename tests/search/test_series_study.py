@@ -115,6 +115,14 @@ def test_the_runner_repeats_the_test_and_reads_series_from_files(bundle: Path, t
     assert npy == csv and npy.startswith(card["labels"][int(expected.argmax())]), done.stderr
     np.save(tmp_path / "b.npy", series[:2])
     assert "b.npy has 2 channels, the model takes 3" in run(tmp_path / "b.npy").stderr
+    series[1, 2] = np.nan
+    np.save(tmp_path / "c.npy", series)
+    (tmp_path / "d.csv").write_text("")
+    np.save(tmp_path / "e.npy", series[:, :0])
+    for name, said in (("c.npy", "has numbers that are not finite"), ("d.csv", "it is empty"), ("e.npy", "error: ")):
+        done = run(tmp_path / name)
+        assert done.returncode == 1 and done.stdout == "" and said in done.stderr and "Warning" not in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_the_cpp_runner_is_cpp(bundle: Path) -> None:

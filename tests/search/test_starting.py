@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.config.recipe import RecipeConfig, read_recipe
+from search.errors import ConfigError
 from search.starting import starts_of, teacher_of
 from search.state.ledger import Ledger
 from search.state.records import VariantRecord
@@ -66,3 +67,14 @@ def test_the_most_accurate_network_of_the_study_teaches(opened: Ledger, finished
     best = max([*rows(opened, finished, "teacher"), *able], key=accuracy)
     assert teacher is not None and teacher[1].id == best.architecture_id
     assert ("the teacher of" in teacher[2]) == (best.role == "teacher")
+
+
+def test_a_recipe_with_another_task_than_the_studys_is_told_in_what_they_differ(
+    opened: Ledger, finished: Finished, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(f"task: {{kind: digits, seed: 7}}\n{STEPS}\n")
+    config = read_recipe(tmp_path / "recipe.yaml", variant=finished.config.study)
+    with pytest.raises(ConfigError) as raised:
+        starts_of(config, opened, config.load_data())
+    assert "its task says seed: 0, the recipe's seed: 7. Write the same" in str(raised.value)
+    assert "--data SPACE.yaml" in str(raised.value)

@@ -85,6 +85,11 @@ def test_labels_may_be_text(tmp_path: Path) -> None:
     assert data.classes == ("cat", "dog")
 
 
+def test_labels_may_be_true_and_false(tmp_path: Path) -> None:
+    data = Arrays(saved(tmp_path, x=pictures(20), y=np.array([True, False] * 10))).load()
+    assert data.classes == ("0", "1") and data.train.y.dtype == torch.int64
+
+
 def test_what_is_wrong_with_a_file_is_said_with_its_place(tmp_path: Path) -> None:
     assert "no data file" in rejected(str(tmp_path / "nothing.npz"))
     (tmp_path / "text.npz").write_text("hello")
@@ -94,7 +99,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(tmp_path: Path) -> Non
     assert "20 examples and 'y' 19 labels" in rejected(saved(tmp_path, x=images, y=LABELS[1:]))
     assert "Python objects" in rejected(saved(tmp_path, x=images, y=np.array([0, "a"] * 10, dtype=object)))
     assert "class numbers from 0" in rejected(saved(tmp_path, x=images, y=LABELS - 1))
-    assert "not one label an example" in rejected(saved(tmp_path, x=images, y=np.eye(20)))
+    assert "not one label an example. Rows with a one" in rejected(saved(tmp_path, x=images, y=np.eye(20)))
     gap = np.zeros((20, 9))
     gap[7, 2] = np.nan
     assert "example 7 of 'x'" in rejected(saved(tmp_path, x=gap, y=LABELS))

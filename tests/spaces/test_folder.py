@@ -152,3 +152,18 @@ def test_parts_that_were_taken_for_classes_are_answered_with_the_paths_to_write(
 
 def test_one_class_alone_is_refused(tmp_path: Path) -> None:
     assert "have one class: there is nothing to tell apart" in rejected(photos(tmp_path / "pets", cat=20))
+
+
+def test_a_shift_that_leaves_nothing_of_an_image_is_refused(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", cat=9, dog=9)
+    message = rejected(folder, size=16, crop_pixels=16)
+    assert "`crop_pixels` must be less than the 16 pixels of an example, got 16. Write 2." in message
+    assert Folder(str(folder), size=16, crop_pixels=15).load().crop_pixels == 15
+
+
+def test_the_folder_of_one_class_is_answered_with_the_folder_of_all(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", cat=9, dog=7)
+    message = rejected(folder / "dog")
+    assert f"It has 7 images itself: if it is one class, name the folder above, {folder}." in message
+    (tmp_path / "empty").mkdir()
+    assert "images itself" not in rejected(tmp_path / "empty")

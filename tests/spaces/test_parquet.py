@@ -117,7 +117,19 @@ def test_images_of_different_shapes_are_an_error_that_says_how_to_resize(tmp_pat
 def test_a_label_that_is_no_class_number_is_an_error(tmp_path: Path, label: Any) -> None:
     labels = [*LABELS[:-1], label]
     assert "'label'" in (message := rejected(write(tmp_path / "a.parquet", pictures(ROWS), labels)))
-    assert "must hold class numbers from 0" in message
+    assert f"must hold class numbers from 0, or text, but row {ROWS - 1} has" in message
+    assert ("has none. Label it" if label is None else f"has {label}. Number the classes") in message
+
+
+def test_a_text_label_that_is_missing_is_named_by_its_row(tmp_path: Path) -> None:
+    labels: list[str | None] = ["owl", "cat"] * (ROWS // 2)
+    labels[3] = None
+    assert "row 3 has none. Label it" in rejected(write(tmp_path / "a.parquet", pictures(ROWS), labels))
+
+
+def test_whole_numbers_that_are_written_as_fractions_are_told_from_quantities(tmp_path: Path) -> None:
+    message = rejected(write(tmp_path / "a.parquet", pictures(ROWS), [float(label) for label in LABELS]))
+    assert "row 0 has 0.0. Write integers" in message
 
 
 def test_labels_may_be_text_and_the_test_file_has_no_others(tmp_path: Path) -> None:

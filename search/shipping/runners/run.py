@@ -42,10 +42,14 @@ def read_image(path: str) -> np.ndarray:
 def read_series(path: str) -> np.ndarray:
     """A series as (1, C, L) float32 raw numbers; longer ones are cut and shorter ones filled with zeros at the end."""
     channels, steps = SHAPE
+    if not path.endswith(".npy") and not Path(path).read_text().strip():
+        raise ValueError("it is empty")  # numpy would only warn
     found = np.load(path) if path.endswith(".npy") else np.loadtxt(path, delimiter=",", ndmin=2).T
     found = found.reshape(-1, found.shape[-1])
     if len(found) != channels:
         sys.exit(f"error: {path} has {len(found)} channels, the model takes {channels}")
+    if not found.size or not np.isfinite(found).all():
+        sys.exit(f"error: {path} has {'numbers that are not finite' if found.size else 'no steps'}")
     made = np.zeros((1, channels, steps), np.float32)
     made[0, :, : found.shape[1]] = found[:, :steps]
     return made

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from search.config.recipe import read_recipe
 from search.config.study import StudyConfig, config_of, read_config
-from search.errors import ConfigError
+from search.errors import ConfigError, UsageError
 from search.state.records import canonical_json
 from search.supernet.cutting import Cutting
 from search.supernet.rules.attentive import Attentive
 from search.supernet.rules.growing import Growing
-from spaces.space import size
 
 ROOT = Path(__file__).parents[3]
 GOOD = """\
@@ -370,22 +370,20 @@ def test_devices_of_a_recorded_config_have_the_order_that_the_file_gives_them(tm
     assert (list(stored.devices), list(stored.limits)) == (list(config.devices), list(config.limits))
 
 
-def test_the_digits_study_searches_a_hundred_million_architectures() -> None:
-    config = read_config(ROOT / "studies/digits/space.yaml")
-    assert {choice.kind for stage in config.stages for choice in stage.blocks} == {"mbconv", "kan", "attention", "moe"}
-    assert size(config.space(config.task.load())) >= 10**8
-
-
-def test_the_cifar10_study_reads_its_data_from_the_folder_that_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LATHE_DATA", str(tmp_path))
-    config = read_config(ROOT / "studies/cifar10/space.yaml")
-    assert config.tree["task"]["path"] == str(tmp_path / "cifar10-train.parquet")
-    assert config.limits == {"params": 3e5, "latency_ms@here": 2.0}
-
-
 def test_a_path_is_relative_to_the_space_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     config = read(tmp_path, "{kind: digits, seed: 0}", "{kind: parquet, path: data/train.parquet}")
     assert config.tree["task"]["path"] == str(tmp_path / "data/train.parquet")
+
+
+def test_a_recipe_and_a_space_file_are_told_from_each_other_in_one_sentence(tmp_path: Path) -> None:
+    space, recipe, tuned = (tmp_path / name for name in ("space.yaml", "recipe.yaml", "tune.yaml"))
+    space.write_text(GOOD)
+    recipe.write_text("task: {kind: digits}\nsteps: [quantize]\n")
+    tuned.write_text("task: {kind: digits}\ntune: {steps: [quantize]}\n")
+    with pytest.raises(UsageError, match="is a space file and no recipe. To run its study:  search launch"):
+        read_recipe(space, "net.py:net")
+    with pytest.raises(UsageError, match="is a recipe and no space file. To run it:  search compress --recipe"):
+        read_config(recipe)
+    with pytest.raises(UsageError, match="search tune --recipe"):
+        read_config(tuned)

@@ -11,7 +11,9 @@ from search.errors import UsageError
 from search.report.beside import Beside, beside, remarks
 from search.report.beside_page import beside_html, fronts_svg
 from search.report.comparison import models
-from search.state.recorded import Recorded, load_study
+from search.report.costs import STOPPED
+from search.report.page import report_html
+from search.state.recorded import Event, Recorded, load_study
 from tests.search.command_line import Call
 from tests.search.recorded_study import record_study
 
@@ -101,3 +103,11 @@ def test_the_command_prints_a_row_a_study_and_writes_the_page(search: Call, url:
     assert search("compare", "first", "--db", url).code == 2
     missing = search("compare", "first", "secnd", "--db", url)
     assert missing.code == 4 and "second" in missing.err
+
+
+def test_the_time_of_a_study_that_was_paused_is_that_of_all_its_runs(first: Recorded) -> None:
+    paused = Event(0, first.study.created_at, "info", STOPPED, "", {"seconds": {"supernet": 20.0}, "peak_mb": 1000.0})
+    broken = replace(first, study=replace(first.study, name="broken"), events=(paused, *first.events))
+    whole, resumed = beside([first, broken])
+    assert whole.seconds is not None and resumed.seconds == whole.seconds + 20.0
+    assert "supernet 20" in report_html(broken) and "51 s, 1000 MB" in report_html(broken)

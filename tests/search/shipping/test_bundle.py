@@ -59,6 +59,7 @@ def test_the_model_card_tells_data_metrics_steps_hardware_and_licences(bundle: P
     for step in ("inherit", "distill", "prune", "quantize"):
         assert f"**{step}**" in text
     assert "of 359 examples" in text and "/tmp" not in text
+    assert "resized (bilinear) and not cropped" in text
 
 
 def test_both_cards_tell_the_judging_devices_latency_of_most_sessions() -> None:

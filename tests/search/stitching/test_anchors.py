@@ -50,5 +50,5 @@ def test_where_the_fastest_network_is_the_most_accurate_there_is_nothing_between
 
 
 def test_one_trained_network_is_not_enough() -> None:
-    with pytest.raises(NotFound, match="joins two trained networks, and study 's' has 1"):
+    with pytest.raises(NotFound, match="joins two trained networks, and study 's' has 1. Finish it with"):
         choose_anchors({"21": FAST}, "", "", "s")

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from search.commands.app import app
 from search.config.study import StudyConfig, read_config
-from search.errors import LatheError
+from search.errors import NotFound
 from search.main_loop import trained_supernet
 from search.report.page import report_html
 from search.state.database import connect
@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, StudyConfig]:
     db, config = str(tmp_path_factory.mktemp("certify") / "lathe.db"), read_config(TINY)
     with Ledger.open(db) as ledger:
         study = open_study(config, ledger, Watch(quiet=True))
-        with pytest.raises(LatheError, match="no trained supernet yet"):
+        with pytest.raises(NotFound, match="no trained supernet yet. It is running: wait"):
             certify(config, ledger, LEAST, 1, Watch(quiet=True))
         trained_supernet(study)
         ledger.set_state(study.id, "paused")
@@ -52,6 +52,7 @@ def test_every_score_is_ranked_and_the_study_stays_as_it_was(made: tuple[str, St
 def test_it_is_in_the_report(made: tuple[str, StudyConfig]) -> None:
     page, found = report_html(recorded(made[0])), certificate(recorded(made[0]))
     assert found is not None and found.sentence in page and "<td>naswot</td>" in page
+    assert "trained alone for 1 epoch," in found.sentence
 
 
 def test_networks_that_were_trained_are_not_trained_again(made: tuple[str, StudyConfig]) -> None:

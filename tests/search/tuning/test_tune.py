@@ -109,6 +109,14 @@ def test_the_recipe_that_is_written_makes_the_same_network_again(search: Call, d
     assert theirs.model == ours.model
 
 
+def test_where_no_recipe_is_written_that_is_said(
+    search: Call, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tuning.written.write_recipe", lambda *_: None)
+    said = search(*call(done), "--out", tmp_path / "out", "-q")
+    assert said.code == 0 and "recipe   none: no step was worth it" in said.out, said.err
+
+
 def test_show_tells_the_front_and_json_has_the_recipe(search: Call, done: Path) -> None:
     said = search("show", "--db", done / "lathe.db")
     assert said.code == 0 and "the front" in said.out and "shipped  " in said.out

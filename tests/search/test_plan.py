@@ -1,0 +1,56 @@
+"""What `search validate` and `--dry-run` say before anything is done."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.search.command_line import Call
+from tests.search.finished_study import TINY
+
+
+def test_a_class_that_a_part_has_no_example_of_is_named_before_a_study_begins(search: Call, tmp_path: Path) -> None:
+    labels = np.array(["cat"] * 30 + ["dog"] * 50 + ["owl"])
+    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).integers(0, 255, (81, 8, 8), np.uint8), y=labels)
+    said = search("validate", TINY, "-o", f"task={{kind: arrays, path: {tmp_path / 'a.npz'}}}")
+    assert said.code == 0, said.err
+    line = next(line for line in said.out.splitlines() if line.startswith("classes"))
+    assert "from 1 of 'owl' to" in line and "of 'dog' to train" in line and "; none to validate of 'owl'" in line
+    assert "none to" not in search("validate", TINY).out
+
+
+def test_limits_are_told_by_whether_they_are_known_beforehand(search: Call) -> None:
+    def limits(value: str) -> str:
+        said = search("validate", TINY, "-o", f"limits={value}")
+        return next(line for line in said.out.splitlines() if line.startswith("limits"))
+
+    assert limits("{}").split() == ["limits", "none"]
+    assert limits("{latency_ms@formula: 9}").endswith("  latency_ms@formula will be measured")
+    both = limits("{params: 1M, latency_ms@formula: 9}")
+    assert both.endswith("100% of the random ones meet params; latency_ms@formula will be measured")
+
+
+def test_one_of_a_thing_is_not_called_several(search: Call) -> None:
+    one = ("supernet.epochs=1", "supernet.minutes=1", "compress.keep=1", "compress.steps=[quantize]")
+    options = [word for value in one for word in ("-o", value)]
+    said = search("launch", TINY, "--dry-run", *options)
+    assert said.code == 0, said.err
+    for words in ("1 epoch or 1 minute:", "1 network and 2 baselines", "1 epoch each:"):
+        assert words in said.out
+
+
+def test_a_test_part_that_is_not_there_is_said_before_anything_is_trained(search: Call, tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(10):
+                Image.new("L", (8, 8), 20 * i).save(tmp_path / part / name / f"{i}.png")
+    task = f"task={{kind: folder, channels: 1, path: {tmp_path / 'train'}, test_path: {tmp_path / 'tets'}}}"
+    said = search("validate", TINY, "-o", task)
+    assert f"test        there is no {tmp_path / 'tets'}" in said.out and "Did you mean 'test'?" in said.out
+    short = ["supernet.epochs=1", "search.trials=1", "limits.params=40k", "compress.steps=[]"]
+    options = [word for value in (task, *short) for word in ("-o", value)]
+    assert "test part: there is no" in search("launch", TINY, *options, "--db", tmp_path / "a.db").err
+    right = search("validate", TINY, "-o", task.replace("tets", "test"))
+    assert f"test        {tmp_path / 'test'}, read once at the end" in right.out
+    assert "20% of the examples, read once at the end" in search("validate", TINY).out
