@@ -71,12 +71,14 @@ def test_a_given_network_that_cannot_go_there_is_one_message(monkeypatch: pytest
         describe_given(Stray(), "net.py:stray", toy_data())
 
 
+@pytest.mark.parametrize("name", [elsewhere.NAME, pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_a_study_that_trains_elsewhere_takes_the_same_steps(
-    finished: Finished, search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, finished: Finished, search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(VARIABLE, elsewhere.register())
+    elsewhere.register()
+    monkeypatch.setenv(VARIABLE, name)
     db = str(tmp_path / "x.db")
     said = search("launch", TINY, "--db", db, *(f"--override={override}" for override in OVERRIDES))
-    assert said.code == 0 and "trains on lazy; LATHE_PROCESSOR=cpu trains on the CPU" in said.err
+    assert said.code == 0 and f"trains on {name}" in said.err and "LATHE_PROCESSOR=cpu trains on the CPU" in said.err
     there, here = ({(v.role, v.step) for v in load_study("tiny", where).variants} for where in (db, finished.db))
     assert there == here
