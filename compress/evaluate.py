@@ -11,8 +11,8 @@ from torch import nn
 from compress.processor import visiting
 from spaces.tasks import Data, Split
 
-POSITIONS = 32_768  # pixels, or time steps, that a CPU evaluates at once
-AT_ONCE = 2048  # examples that a GPU does
+POSITIONS = 32_768  # pixels, or time steps, that a CPU evaluates at once, of at most 512 examples
+GPU_TIMES = 64  # so many times as many on a GPU, where launching a kernel costs more than its work
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def evaluate(network: nn.Module, data: Data, split: Split) -> Quality:
     """
     network.eval()
     with torch.no_grad(), visiting(network) as here:
-        batch = min(512, max(16, POSITIONS // math.prod(split.x.shape[2:]))) if here.type == "cpu" else AT_ONCE
+        times = 1 if here.type == "cpu" else GPU_TIMES
+        batch = min(512 * times, max(16, times * POSITIONS // math.prod(split.x.shape[2:])))
         starts = range(0, len(split.y), batch)
         parts = [network(data.normalise(split.x[i : i + batch]).to(here)).cpu() for i in starts]
     return quality_of(torch.cat(parts).float().numpy(), split.y.numpy())
