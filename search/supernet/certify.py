@@ -26,6 +26,7 @@ from search.supernet.shared_weights import Supernet, build_supernet
 from search.watch import Watch
 from spaces.architecture import Architecture
 from spaces.space import SearchSpace
+from spaces.tasks import Table
 
 
 def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, watch: Watch) -> None:
@@ -35,6 +36,10 @@ def certify(config: StudyConfig, ledger: Ledger, networks: int, epochs: int, wat
     stays what it was. Raises: NotFound if the study has no trained supernet yet.
     """
     before = ledger.study(config.study)
+    if isinstance(config.task, Table):
+        raise NotFound(
+            f"study {config.study!r} takes its networks from a table: it has no supernet that could rank them."
+        )
     if ledger.load_checkpoint(before.id, "supernet") is None:
         raise NotFound(f"study {config.study!r} has no trained supernet yet. {going_on(config.study, before.state)}")
     study = open_study(config, ledger, watch)

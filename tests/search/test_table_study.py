@@ -105,6 +105,13 @@ def test_a_study_of_a_table_is_told_and_reported_as_any_other(file: Path, search
     assert search("launch", file, "--db", database, "--dry-run").out.count("looked up") == 1
 
 
+def test_a_study_of_a_table_has_nothing_to_certify(file: Path, search: Call) -> None:
+    db = file.parent / "lathe.db"
+    assert search("launch", file, "--db", db, "-q").code == 0
+    said = search("certify", "--db", db)
+    assert said.code == 4 and "takes its networks from a table" in said.err
+
+
 def test_a_network_that_the_table_does_not_know_is_a_failed_trial(file: Path) -> None:
     table = file.parent / "networks.csv"
     lines = table.read_text().splitlines()
