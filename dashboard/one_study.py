@@ -21,7 +21,12 @@ from search.report.twins import twin_sentences
 from search.report.without_random import without_random
 from search.supernet.certificate import MEANING, certificate
 
-MARKS = {"won": ":material/trending_up:", "lost": ":material/trending_down:", "trade": ":material/balance:"}
+MARKS = {
+    "won": ":material/trending_up:",
+    "lost": ":material/trending_down:",
+    "trade": ":material/balance:",
+    "open": ":material/help:",
+}
 
 
 def show_study(url: str, view: StudyView) -> None:

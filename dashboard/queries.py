@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import streamlit as st
 from sqlalchemy import Engine
 
-from search.report.comparison import Comparison, Model, compare, models
+from search.report.comparison import Comparison, Model, models
+from search.report.guessing import comparisons, held_back
 from search.report.summary import Summary, summarise
 from search.state.database import connect, parse, shown_url, store_of
 from search.state.recorded import Recorded, StudyLine, pulse, read_lines, read_recorded
@@ -43,7 +44,8 @@ def view(url: str, name: str) -> StudyView:
 def _view(url: str, name: str, at: tuple) -> StudyView:
     recorded = read_recorded(engine(url), name)
     found = models(recorded)
-    return StudyView(recorded, summarise(recorded), found, compare(found))
+    summary = held_back(summarise(recorded), recorded, found)
+    return StudyView(recorded, summary, found, comparisons(recorded, found))
 
 
 @st.cache_data(max_entries=8, ttl=600, show_spinner=False)

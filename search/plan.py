@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from compress.recipe import asks_teacher
+from search.class_counts import counts_of, spread, too_few
 from search.config.recipe import RecipeConfig
 from search.config.study import StudyConfig
 from search.config.winner_steps import epochs_of, winner_steps
@@ -76,13 +75,20 @@ def check_space(config: StudyConfig) -> str:
         f"study       {config.study}",
         f"data        {_held(data)}, {len(data.classes)} classes, "
         f"{'images' if space.dims == 2 else 'series'} {'x'.join(map(str, data.input_shape))}",
-        *([] if data.scores else [f"classes     {_spread(data)}", f"test        {_test_part(config.task)}"]),
+        *([] if data.scores else [*_class_lines(data), f"test        {_test_part(config.task)}"]),
         f"space       {size(space):.2e} architectures",
         f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
         f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",
         f"limits      {_met(config, inside) if config.limits else 'none'}",
     ]
     return "\n".join(lines)
+
+
+def _class_lines(data: Data) -> list[str]:
+    """How many examples classes have, and whom that is too few of."""
+    counts = counts_of(data)
+    lacking = too_few(counts, data.classes)
+    return [f"classes     {spread(counts, data.classes)}", *([f"warning     {lacking}"] if lacking else [])]
 
 
 def _met(config: StudyConfig, inside: int) -> str:
@@ -111,22 +117,6 @@ def missing_test_part(task: Any) -> str:
     close = nearest(Path(path).name, [p.name for p in folder.iterdir()]) if folder.is_dir() else None
     hint = f" Did you mean {close!r}?" if close else ""
     return f"there is no {path}, and the end of the study will want it.{hint}"
-
-
-def _spread(data: Data) -> str:
-    """The rarest and the commonest class, and those that a part has no example of: parts are drawn at random."""
-    counts = {
-        part: torch.bincount(split.y, minlength=len(data.classes)).tolist()
-        for part, split in (("train", data.train), ("validate", data.validation))
-    }
-    by_count = sorted(zip(counts["train"], data.classes, strict=True))
-    (least, rare), (most, common) = by_count[0], by_count[-1]
-    said = f"from {least:,} of {rare!r} to {most:,} of {common!r} to train"
-    for part, found in counts.items():
-        lacking = [repr(name) for name, n in zip(data.classes, found, strict=True) if not n]
-        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-        said += f"; none to {part} of {', '.join(lacking[:3])}{more}" if lacking else ""
-    return said
 
 
 def _held(data: Data) -> str:

@@ -65,7 +65,10 @@ def _other_data(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -
     """In what a recipe's task is not that of the study whose networks it takes, and what to do."""
     differing = [key for key in dict.fromkeys((*theirs, *ours)) if theirs.get(key) != ours.get(key)]
     if not differing:
-        return f"the data has changed since study {name!r} read it. Bring it back, or run a study on what is there."
+        return (
+            f"the data has changed since study {name!r} read it, or an older Lathe drew its parts otherwise. Bring it "
+            "back, or run a study on what is there."
+        )
     theirs_said, ours_said = (
         ", ".join(f"{key}: {task[key]}" for key in differing if key in task) or "nothing of that"
         for task in (theirs, ours)

@@ -32,6 +32,7 @@ def init(
 ) -> None:
     """Write a space file for your own data, images or series. It lies in folders, Parquet or .npz; launch it then."""
     with explained():
+        from search.class_counts import foreseen, too_few
         from search.config.devices import NAME, NAME_RULE
         from search.config.draft import draft
         from search.config.found import find
@@ -59,6 +60,8 @@ def init(
         print(f"{out}   {found.examples:,} examples, {found.classes} classes, {shape}   {size(space):.1e} networks")
         if found.passed_over:
             print(f"no images in {', '.join(map(repr, found.passed_over))}: passed over", file=sys.stderr)
+        if lacking := too_few(foreseen(list(found.counts.values()), config.task), list(found.counts)):
+            print(f"warning: {lacking}", file=sys.stderr)
         call = f"search launch {shlex.quote(str(out))}"
         print(
             f"\n{call} --dry-run   what it will do, and how long that takes\n{call}             do it",

@@ -20,6 +20,7 @@ from spaces.tasks.table import read_labels, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import torch
 
 LOOKED_AT = 64  # images or series, spread over the data
 LABELS = ("label", "labels", "class", "target", "y", "fine_label", "coarse_label", "category")
@@ -28,14 +29,23 @@ SIDES = (32, 48, 64)  # images of many shapes become the largest of these that m
 
 @dataclass(frozen=True)
 class Found:
-    """A task's kind and fields; how many examples and classes; (channels, height, width) or (channels, length)."""
+    """A task's kind and fields; {class: examples}, in order; (channels, height, width) or (channels, length)."""
 
     kind: str
     fields: dict[str, Any]
-    examples: int
-    classes: int
+    counts: dict[str, int]
     shape: tuple[int, ...]
     passed_over: tuple[str, ...] = ()
+
+    @property
+    def examples(self) -> int:
+        """How many there are."""
+        return sum(self.counts.values())
+
+    @property
+    def classes(self) -> int:
+        """How many there are, those without an example among them."""
+        return len(self.counts)
 
 
 def find(path: Path) -> Found:
@@ -82,7 +92,8 @@ def _folder(path: Path) -> Found:
     shape, size = _pictures([(str(file), file.read_bytes()) for file in _spread(files)])
     empty = tuple(p.name for p in sorted(source.iterdir()) if p.is_dir() and p.name not in by_class)
     hidden = tuple(name for name in empty if not name.startswith("."))
-    return Found("folder", {**fields, **size}, len(files), len(by_class), shape, hidden)
+    counts = {name: len(each) for name, each in by_class.items()}
+    return Found("folder", {**fields, **size}, counts, shape, hidden)
 
 
 def _classes_below(path: Path) -> Path | None:
@@ -112,20 +123,20 @@ def _table(path: Path) -> Found:
             f"{path} has neither a column of encoded images nor one with lists of numbers among {', '.join(content)}."
         )
     labels = read_table(str(path), (label,))
-    y, classes = read_labels(labels, label, str(path))
+    counts = _counted(*read_labels(labels, label, str(path)))
     rows = read_table(str(path), (image or series,)).column(0).slice(0, LOOKED_AT).to_pylist()
     named = {} if label == "label" else {"label": label}
     if image:
         encoded = [row["bytes"] if isinstance(row, dict) else row for row in rows]
         shape, size = _pictures([(f"row {i} of {path}", one) for i, one in enumerate(encoded)])
         named |= {} if image == "image" else {"image": image}
-        return Found("parquet", {"path": str(path), **named, **size}, len(y), len(classes), shape)
+        return Found("parquet", {"path": str(path), **named, **size}, counts, shape)
     nested = bool(rows[0]) and isinstance(rows[0][0], list)
     lengths = {len(row[0]) if nested else len(row) for row in rows}
     named |= {} if series == "series" else {"series": series}
     length = {"length": max(lengths)} if len(lengths) > 1 else {}
     shape = (len(rows[0]) if nested else 1, max(lengths))
-    return Found("series", {"path": str(path), **named, **length}, len(y), len(classes), shape)
+    return Found("series", {"path": str(path), **named, **length}, counts, shape)
 
 
 def _arrays(path: Path) -> Found:
@@ -140,8 +151,13 @@ def _arrays(path: Path) -> Found:
     named = {"x": x_name, "y": y_name, "test_x": test_x, "test_y": test_y}
     fields = {"path": str(path)} | {key: name for key, name in named.items() if name not in ("", key)}
     shape = channels_first(x[:1], layout, x_name, str(path)).shape[1:]
-    _, classes = read_classes(y, y_name, str(path))
-    return Found("arrays", {**fields, "layout": layout}, len(x), len(classes), shape)
+    counts = _counted(*read_classes(y, y_name, str(path)))
+    return Found("arrays", {**fields, "layout": layout}, counts, shape)
+
+
+def _counted(labels: torch.Tensor, classes: Sequence[str]) -> dict[str, int]:
+    """{class: examples}, in the order of the classes."""
+    return dict(zip(classes, labels.bincount(minlength=len(classes)).tolist(), strict=True))
 
 
 def _is_aside(name: str) -> bool:

@@ -9,8 +9,15 @@ from search.report.summary import RANK, Quantity, describe, evaluation_of, quant
 from search.state.recorded import Recorded
 from search.state.records import ASSISTANT, VariantRecord, is_teacher
 
+TEACH = "Train longer, add examples, or search larger networks."
 EQUAL_WITHIN = 0.02  # latencies of fresh sessions differ by about as much, whatever their intervals say
-Outcome = Literal["won", "lost", "trade", "even"]
+Outcome = Literal["won", "lost", "trade", "even", "open"]  # open: the shipped network may be guessing
+SAID: Mapping[Outcome, str] = {
+    "won": "the search won",
+    "lost": "the search lost",
+    "trade": "a trade, not a win",
+    "even": "no clear difference",
+}
 
 
 @dataclass(frozen=True)
@@ -110,15 +117,21 @@ def best_shipped(found: Sequence[Model]) -> Model | None:
     return min(shipped, key=lambda m: (m.loss.value if m.loss else math.inf, m.id), default=None)
 
 
-def compare(found: Sequence[Model]) -> tuple[Comparison, ...]:
+def may_guess(model: Model, guess: float | None) -> bool:
+    """Whether a model is not shown to be right more often than who always answers the commonest class. guess: on what
+    share of the validation examples that is right, None if it is not known."""
+    return guess is not None and model.accuracy is not None and model.accuracy.low <= guess
+
+
+def compare(found: Sequence[Model], guess: float | None = None) -> tuple[Comparison, ...]:
     """The best shipped model against the best of every baseline; empty while nothing is shipped, and for stitched
-    networks."""
+    networks. guess: see `may_guess`; of a shipped network that may, no win is claimed."""
     shipped = best_shipped(found)
     if shipped is None or shipped.step == "stitch" or shipped.role == "baseline":
         return ()
     baselines = rivals(found)
     epochs = {model.id: _epochs(model, found) for model in (shipped, *baselines)}
-    return tuple(_compare(shipped, model, epochs) for model in baselines)
+    return tuple(_compare(shipped, model, epochs, guess) for model in baselines)
 
 
 def difference(one: Quantity, other: Quantity) -> tuple[float, float, float]:
@@ -142,7 +155,7 @@ def _epochs(model: Model, found: Sequence[Model]) -> int:
     return sum(step.epochs for step in steps)
 
 
-def _compare(shipped: Model, baseline: Model, epochs: Mapping[int, int]) -> Comparison:
+def _compare(shipped: Model, baseline: Model, epochs: Mapping[int, int], guess: float | None) -> Comparison:
     """epochs: what the weights of each of the two were trained for, by its id."""
     split, ours, theirs = "test", shipped.test_accuracy, baseline.test_accuracy
     if ours is None or theirs is None:
@@ -152,28 +165,41 @@ def _compare(shipped: Model, baseline: Model, epochs: Mapping[int, int]) -> Comp
     sizes = shipped.size_bytes, baseline.size_bytes
     size_ratio = sizes[0] / sizes[1] if sizes[0] and sizes[1] else None
     signs = [_sign(points[1], points[2], 0.0) if points else 0, _pace(fast) if fast else 0]
-    outcome: Outcome = {(True, False): "won", (False, True): "lost", (True, True): "trade"}.get(
-        (1 in signs, -1 in signs), "even"
-    )  # type: ignore[assignment]
-    said = {
-        "won": "the search won",
-        "lost": "the search lost",
-        "trade": "a trade, not a win",
-        "even": "no clear difference",
-    }
+    outcome = _outcome(signs[0], signs[1], may_guess(shipped, guess), may_guess(baseline, guess))
     parts = [
         text for text in (_pace_text(fast, shipped, baseline), _accuracy_text(points, ours, theirs, split)) if text
     ]
     if size_ratio:
         parts.append(f"its file has {size_ratio:.2f} times the size")
-    sentence = f"Against the {baseline.name}: {said[outcome]}. The shipped network {'; '.join(parts)}."
+    said = SAID.get(outcome) or _withheld(may_guess(baseline, guess))
+    sentence = f"Against the {baseline.name}: {said}. The shipped network {'; '.join(parts)}."
     longer, shorter = epochs[baseline.id], epochs[shipped.id]
-    if signs[0] < 0 and longer > shorter:
+    if outcome == "open":
+        sentence += f" {TEACH}"
+    elif signs[0] < 0 and longer > shorter:
         sentence += (
             f" It was trained for {shorter} epochs of its own, the {baseline.name} for {longer}: "
             "raise `compress.alone_epochs`, or train it on with `search compress --variant`."
         )
     return Comparison(shipped, baseline, split, points, fast, size_ratio, outcome, sentence)
+
+
+def _outcome(accuracy: int, pace: int, ours_may_guess: bool, theirs_may_guess: bool) -> Outcome:
+    """accuracy, pace: 1 where the shipped network is clearly better, -1 where it is clearly worse. One that may be
+    guessing has lost to one that learned more, however fast it is, and is not compared with the others."""
+    if ours_may_guess:
+        return "lost" if accuracy < 0 and not theirs_may_guess else "open"
+    better, worse = 1 in (accuracy, pace), -1 in (accuracy, pace)
+    if better and worse:
+        return "trade"
+    return "won" if better else "lost" if worse else "even"
+
+
+def _withheld(both: bool) -> str:
+    """In place of a verdict. both: whether the baseline may be guessing, too."""
+    if both:
+        return "nothing can be concluded about either network until they learn the task"
+    return "nothing can be concluded until the shipped network learns the task"
 
 
 def speedup(one: Model, other: Model) -> tuple[float, float, float] | None:

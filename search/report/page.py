@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 from search.latency.calibration import calibrate
 from search.report import words
 from search.report.charts import calibration_svg, front_svg
-from search.report.comparison import Comparison, Model, best_shipped, chains, compare, models
+from search.report.comparison import Comparison, Model, best_shipped, chains, models
 from search.report.costs import cost_of
 from search.report.cuts import cut_sentences
-from search.report.guessing import no_better_than_guessing
+from search.report.guessing import comparisons, held_back, no_better_than_guessing
 from search.report.html import filled, page_html, write_page
 from search.report.progress import progress_of, sentence_of
 from search.report.rungs import rung_sentences
@@ -36,7 +36,7 @@ CALIBRATION = (
     "they look good, so predictions that are too low are over-represented. Bars across are 90 % intervals of the "
     "prediction, bars up 95 % intervals of the measurement."
 )
-WON = {"won": "yes", "lost": "no", "trade": "in part", "even": "not clearly"}
+WON = {"won": "yes", "lost": "no", "trade": "in part", "even": "not clearly", "open": "not known"}
 
 
 def write_report(engine: Engine, name: str, out: Path) -> Path:
@@ -49,7 +49,8 @@ def write_report(engine: Engine, name: str, out: Path) -> Path:
 
 def report_html(recorded: Recorded) -> str:
     """The report of a recorded study as HTML text."""
-    summary, found = summarise(recorded), models(recorded)
+    found = models(recorded)
+    summary = held_back(summarise(recorded), recorded, found)
     study = recorded.study
     own = stitched_parts(recorded) if "stitch" in study.config else {}
     sections = filled(
@@ -116,7 +117,7 @@ def _headline(found: Sequence[Model], recorded: Recorded) -> str:
     return (
         f'<h2>Shipped: {escape(shipped.name)}, {escape(shipped.precision)}</h2><p class="about"><code>'
         f'{escape(shipped.description)}</code></p><dl class="facts">{cells}</dl>'
-        f"{_told(no_better_than_guessing(recorded, found))}{_verdicts(compare(found))}"
+        f"{_told(no_better_than_guessing(recorded, found))}{_verdicts(comparisons(recorded, found))}"
     )
 
 
@@ -126,11 +127,11 @@ def _split(text: str) -> tuple[str, str]:
     return value, f"95 % interval {rest.replace(', ', ' to ').replace(']', '')}" if bracket else ""
 
 
-def _verdicts(comparisons: Sequence[Comparison]) -> str:
-    if not comparisons:
+def _verdicts(found: Sequence[Comparison]) -> str:
+    if not found:
         return ""
-    items = "".join(f'<li class="{c.outcome}">{escape(c.sentence)}</li>' for c in comparisons)
-    answers = ", ".join(f"{WON[c.outcome]} against the {escape(c.baseline.name)}" for c in comparisons)
+    items = "".join(f'<li class="{c.outcome}">{escape(c.sentence)}</li>' for c in found)
+    answers = ", ".join(f"{WON[c.outcome]} against the {escape(c.baseline.name)}" for c in found)
     return f'<h2 class="more">Was it worth searching? {words.capital(answers)}.</h2><ul class="verdicts">{items}</ul>'
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from search.latency.calibration import calibrate
 from search.report import words
-from search.report.comparison import Model, chains, compare, models
+from search.report.comparison import Model, chains, models
 from search.report.cuts import KIND as CUT
 from search.report.cuts import cut_sentences
-from search.report.guessing import no_better_than_guessing
+from search.report.guessing import comparisons, held_back, no_better_than_guessing
 from search.report.progress import progress_of, sentence_of, silence_of
 from search.report.rungs import KIND as RUNG
 from search.report.rungs import rung_sentences
@@ -76,7 +76,7 @@ def study_text(recorded: Recorded) -> str:
     if "stitch" in recorded.study.config:
         return stitched_text(recorded)
     found = models(recorded)
-    summary = summarise(recorded)
+    summary = held_back(summarise(recorded), recorded, found)
     lines = [f"study {recorded.study.name}: {sentence_of(recorded)}"]
     if how := words.screened(summary.precision):
         lines.append(f"networks were {how}: latencies of trials are of such files")
@@ -91,10 +91,10 @@ def study_text(recorded: Recorded) -> str:
             lines += ["", members[0].name, *(_step_line(model) for model in members)]
     raced = rung_sentences(recorded)
     lines += ["", "after a short training", *(f"  {sentence}" for sentence in raced)] if raced else []
-    comparisons, unjudged = compare(found), without_random(recorded, summary)
-    if comparisons or summary.coverage or unjudged:
+    verdicts, unjudged = comparisons(recorded, found), without_random(recorded, summary)
+    if verdicts or summary.coverage or unjudged:
         lines += ["", "against the baselines"]
-        lines += [f"  {comparison.sentence}" for comparison in comparisons]
+        lines += [f"  {verdict.sentence}" for verdict in verdicts]
         lines += [f"  {summary.coverage.sentence}"] if summary.coverage else []
         lines += [f"  {unjudged}"] if unjudged else []
         lines += [f"  {sentence}" for sentence in twin_sentences(recorded)]
@@ -141,14 +141,15 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
     if "stitch" in recorded.study.config:
         return stitched_tree(recorded)
     found = models(recorded)
-    summary = summarise(recorded)
+    summary = held_back(summarise(recorded), recorded, found)
     return {
         "v": 1,
         "study": recorded.study.name,
         "state": recorded.study.state,
         "models": [_model_tree(model) for model in found],
         "comparisons": [
-            {"baseline": c.baseline.name, "outcome": c.outcome, "sentence": c.sentence} for c in compare(found)
+            {"baseline": c.baseline.name, "outcome": c.outcome, "sentence": c.sentence}
+            for c in comparisons(recorded, found)
         ],
         "guessing": no_better_than_guessing(recorded, found),
         "predictions": {

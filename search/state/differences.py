@@ -16,16 +16,22 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [f"{path}: {_shown(a)} -> {_shown(b)}" for path, a, b in changed if a != b]
 
 
+OLDER = (
+    " If the examples are the same, an older Lathe drew its parts of them otherwise: only that one can go on with it."
+)
+
+
 def refusal(study: StudyRecord, config: Mapping[str, Any], data_hash: str) -> str:
     """Why a study is not resumed with another config or other data, what differs, and what to do."""
     lines = differences(study.config, config)
+    older = "" if lines else OLDER
     if study.data_hash != data_hash:
         lines.append(f"data: sha256 {study.data_hash[:12]} -> {data_hash[:12]}")
     listed = "\n  ".join(lines)
     return (
         f"study {study.name!r} was started with another configuration, and is never mixed with a second:\n"
         f"  {listed}\nUndo the change to resume it, or launch it under another name "
-        "with `-o study=NAME`."
+        f"with `-o study=NAME`.{older}"
     )
 
 

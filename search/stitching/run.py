@@ -47,7 +47,10 @@ def stitch(config: StitchConfig, ledger: Ledger, watch: Watch) -> None:
     space = _space(given)
     data = config.base.task.load()
     if data.digest != ledger.study(settings.of).data_hash:
-        raise ConfigError(f"error: the data of study {settings.of!r} have changed since its networks were trained.")
+        raise ConfigError(
+            f"error: the data of study {settings.of!r} have changed since its networks were trained, or an older Lathe "
+            "drew its parts otherwise. Bring them back, or stitch networks of a new study."
+        )
     study = open_study(config.base, ledger, watch, data)
     with state_on_leaving(study), watch.interruptible():
         if study.record.state == "done":

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from compress.apply import Attempt, Findings, find, judge, take
 from compress.context import Context
 from compress.devices import fingerprint_of
@@ -24,6 +22,7 @@ from search.tuning.space import Candidate
 from search.winners import Chain
 from spaces.tasks import Data
 from spaces.tasks.data import Split
+from spaces.tasks.stratified import drawn
 
 Node = tuple[Candidate, bool]  # a recipe, and whether it was made in short
 
@@ -150,11 +149,12 @@ class Tree:
 
 
 def shortened(data: Data, share: float, seed: int) -> Data:
-    """The data with a part of its training images, the same ones for the same seed; constants and validation stay."""
+    """The data with a part of its training images, of every class in its share, the same ones for the same seed;
+    constants and validation stay."""
     if share == 1:
         return data
     count = max(1, round(share * len(data.train.y)))
-    rows = np.sort(np.random.default_rng(seed).permutation(len(data.train.y))[:count])
+    rows = drawn(data.train.y.numpy(), count, seed)
     return replace(data, train=Split(data.train.x[rows], data.train.y[rows]))
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from spaces.registry import nearest
-from spaces.tasks.data import TASKS, Data, DataError, drawn, make_data
+from spaces.tasks.data import TASKS, Data, DataError, make_data
 from spaces.tasks.npz import read_arrays
+from spaces.tasks.stratified import drawn
 from spaces.tasks.table import Source, labels_of, load_parts
 
 LAYOUTS = ["NHW", "NHWC", "NCHW", "NL", "NCL", "NLC"]  # N examples, C channels, height and width, or length
@@ -56,7 +57,7 @@ class Arrays:
 
     def load(self) -> Data:
         """Read the arrays: about a second for 50,000 images of 32 x 32."""
-        train, validation, read_test, classes, source = load_parts(self._files(), self._read)
+        train, validation, read_test, classes, source, held_back = load_parts(self._files(), self._read)
         is_image = train.x.ndim == 4
         strange = ("shift", "noise") if is_image else ("crop_pixels", "flip")
         for name in strange:
@@ -66,7 +67,18 @@ class Arrays:
         white = 255.0 if float(train.x.max()) > 1 else 1.0
         shift = self.crop_pixels or self.shift
         source = f"{source} {self.test_x}"
-        return make_data(train, validation, read_test, classes, source, shift, self.flip, white, noise=self.noise)
+        return make_data(
+            train,
+            validation,
+            read_test,
+            classes,
+            source,
+            shift,
+            self.flip,
+            white,
+            noise=self.noise,
+            held_back=held_back,
+        )
 
     def _files(self) -> Source:
         test_path = self.path if self.test_x else ""
@@ -79,7 +91,7 @@ class Arrays:
         names = (self.test_x, self.test_y) if known else (self.x, self.y)
         x, y = read_arrays(path, names)
         labels, classes = read_classes(y, names[1], path, known)
-        rows = drawn(len(x), limit)
+        rows = drawn(labels.numpy(), limit)
         examples = channels_first(x[rows], self.layout or guess_layout(x, names[0]), names[0], path)
         return torch.from_numpy(examples), labels[rows], classes
 

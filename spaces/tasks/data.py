@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,7 +39,7 @@ class Split(NamedTuple):
     y: Tensor
 
     def first(self, n: int) -> "Split":
-        """The first n examples, which are any n (`split_indices`); 0: all of them."""
+        """The first n examples, which are any n (`stratified.split_indices`); 0: all of them."""
         return Split(self.x[:n], self.y[:n]) if n else self
 
 
@@ -53,6 +52,7 @@ class Data:
     training varies (random shift by up to so many pixels or time steps, random mirror image; and for series noise of
     that part of a channel's std). white: the raw value of a full pixel (black is 0). licence: of the examples, ""
     where the source does not say. scores: what is known of networks beforehand; then there are no examples.
+    held_back: how many of each class the test part has, where it was drawn from the same examples, else ().
     """
 
     train: Split
@@ -68,6 +68,7 @@ class Data:
     licence: str = ""
     noise: float = 0.0
     scores: Scores | None = None
+    held_back: tuple[int, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -103,26 +104,6 @@ class Task(Protocol):
 TASKS: Registry[type[Task]] = Registry("task", "lathe.tasks")
 
 
-def split_indices(n: int, fractions: tuple[float, ...], seed: int) -> list[np.ndarray]:
-    """Disjoint index arrays: one of round(fraction * n) for each fraction, then the rest. Same seed, same split.
-
-    As they are drawn, not in order: files are often sorted by class, and what asks the first few hundred examples of a
-    part (BatchNorm statistics, importances, a trial) means any few hundred.
-    """
-    order = np.random.default_rng(seed).permutation(n)
-    parts, start = [], 0
-    for fraction in fractions:
-        stop = start + round(fraction * n)
-        parts.append(order[start:stop])
-        start = stop
-    return [*parts, order[start:]]
-
-
-def drawn(n: int, limit: int) -> np.ndarray:
-    """The indices of `limit` of n examples, any of them but always the same, ascending; 0: of all."""
-    return np.sort(np.random.default_rng(0).permutation(n)[: limit or n])
-
-
 def check_classes(examples: int, classes: int, path: str) -> None:
     """Raises DataError for a single class, and for more than 20 of which the average one has less than two examples."""
     if classes < 2:
@@ -145,6 +126,7 @@ def make_data(
     white: float = 255.0,
     licence: str = "",
     noise: float = 0.0,
+    held_back: tuple[int, ...] = (),
 ) -> Data:
     """Data with the training part's statistics and a digest of what was read. `source` stands for the test part.
 
@@ -165,5 +147,17 @@ def make_data(
     mean = tuple(numbers.mean(axes).tolist())
     std = tuple(numbers.std(axes).clamp_min(1e-6).tolist())
     return Data(
-        train, validation, read_test, classes, mean, std, digest.hexdigest(), crop_pixels, flip, white, licence, noise
+        train,
+        validation,
+        read_test,
+        classes,
+        mean,
+        std,
+        digest.hexdigest(),
+        crop_pixels,
+        flip,
+        white,
+        licence,
+        noise,
+        held_back=held_back,
     )

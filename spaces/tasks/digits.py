@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from spaces.tasks.data import TASKS, Data, Split, make_data, split_indices
+from spaces.tasks.data import TASKS, Data, Split, make_data
+from spaces.tasks.stratified import split_indices
 
 
 @TASKS.register("digits")
 @dataclass(frozen=True)
 class Digits:
-    """validation, test: fractions of the images, split by `seed`."""
+    """validation, test: fractions of the images of every digit, split by `seed`."""
 
     validation: float = 0.2
     test: float = 0.2
@@ -35,8 +36,9 @@ class Digits:
 
         images, labels = load_digits(return_X_y=True)
         x = torch.from_numpy(np.asarray(images, np.float32).reshape(-1, 1, 8, 8))
-        y = torch.from_numpy(np.asarray(labels, np.int64))
-        validation, test, train = split_indices(len(y), (self.validation, self.test), self.seed)
+        labels = np.asarray(labels, np.int64)
+        y = torch.from_numpy(labels)
+        validation, test, train = split_indices(labels, (self.validation, self.test), self.seed)
         part = lambda rows: Split(x[rows], y[rows])  # noqa: E731
         classes = tuple(str(digit) for digit in range(10))
         return make_data(
@@ -47,4 +49,5 @@ class Digits:
             f"digits {self}",
             white=16.0,
             licence="CC BY 4.0",
+            held_back=tuple(np.bincount(labels[test], minlength=10).tolist()),
         )

@@ -1,9 +1,7 @@
 """Your own images as most people keep them: a folder with a folder of image files for each class."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import torch
 from spaces.registry import nearest
 from spaces.tasks.data import TASKS, Data, DataError, make_data
 from spaces.tasks.pixels import decode, decode_all, stacked
+from spaces.tasks.stratified import drawn
 from spaces.tasks.table import Source, load_parts
 
 PARTS = {"test", "train", "training", "val", "valid", "validation"}
@@ -22,9 +21,9 @@ ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 @dataclass(frozen=True)
 class Folder:
     """path: a folder such as photos/ with photos/cat/1.jpg and photos/dog/7.png; the names of its folders are the
-    classes. test_path: the same for the test part. limit: at most so many images, of all classes alike.
+    classes. test_path: the same for the test part.
 
-    validation, test, seed, size, channels, crop_pixels, flip: as in the task `parquet`.
+    validation, test, seed, limit, size, channels, crop_pixels, flip: as in the task `parquet`.
     """
 
     path: str
@@ -45,7 +44,8 @@ class Folder:
 
     def load(self) -> Data:
         """Decode the images: about 10 s for 10,000 photographs of 500 x 400 on one core."""
-        return make_data(*load_parts(self._files(), self._read), self.crop_pixels, self.flip)
+        parts = load_parts(self._files(), self._read)
+        return make_data(*parts[:5], self.crop_pixels, self.flip, held_back=parts.held_back)
 
     def _files(self) -> Source:
         return Source(self.path, self.test_path, self.validation, self.test, self.seed, self.limit)
@@ -58,9 +58,11 @@ class Folder:
         strange = sorted(set(by_class) - set(names))
         if strange:
             raise DataError(f"{path} has a class {strange[0]!r}, which the folder to train on has not.")
-        chosen = list(_alternating(by_class))[: limit or None]
-        images = decode_all((partial(self._decode, file) for _, file in chosen), path)
-        return stacked(images, path), torch.tensor([names.index(name) for name, _ in chosen]), names
+        files = [file for files in by_class.values() for file in files]
+        labels = np.repeat([names.index(name) for name in by_class], [len(files) for files in by_class.values()])
+        rows = drawn(labels, limit)
+        images = decode_all((partial(self._decode, files[row]) for row in rows), path)
+        return stacked(images, path), torch.from_numpy(labels[rows]), names
 
     def _decode(self, file: Path) -> np.ndarray:
         try:
@@ -104,9 +106,3 @@ def image_files(folder: Path) -> dict[str, list[Path]]:
             + (f" and `test_path: {folder / test}`." if test else ".")
         )
     return classes
-
-
-def _alternating(by_class: dict[str, list[Path]]) -> Iterator[tuple[str, Path]]:
-    """The first file of every class, then the second of each: any beginning has all classes alike."""
-    for row in zip_longest(*by_class.values()):
-        yield from ((name, file) for name, file in zip(by_class, row, strict=True) if file is not None)

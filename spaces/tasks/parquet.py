@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from spaces.tasks.data import TASKS, Data, DataError, drawn, make_data
+from spaces.tasks.data import TASKS, Data, DataError, make_data
 from spaces.tasks.pixels import decode, decode_all, stacked
+from spaces.tasks.stratified import drawn
 from spaces.tasks.table import Source, load_parts, read_labels, read_table
 
 
@@ -21,9 +22,9 @@ from spaces.tasks.table import Source, load_parts, read_labels, read_table
 class Parquet:
     """path: the file to train on. test_path: the file of the test part; without it a fraction `test` of `path` is kept.
 
-    validation: fraction of `path` for choosing networks. limit: use only so many rows, any of them but always the same
-    (0: all). size: resize to size x size pixels (0: all images must have one shape). channels: 3 or 1 (grey).
-    crop_pixels, flip: augmentation.
+    validation: fraction of `path` for choosing networks, of every class alike. limit: use only so many rows, any of
+    them but always the same, every class in its share (0: all). size: resize to size x size pixels (0: all images must
+    have one shape). channels: 3 or 1 (grey). crop_pixels, flip: augmentation.
     """
 
     path: str
@@ -46,7 +47,8 @@ class Parquet:
 
     def load(self) -> Data:
         """Decode the images: about 6 s for 50,000 of 32 x 32 on one core."""
-        return make_data(*load_parts(self._files(), self._read), self.crop_pixels, self.flip)
+        parts = load_parts(self._files(), self._read)
+        return make_data(*parts[:5], self.crop_pixels, self.flip, held_back=parts.held_back)
 
     def _files(self) -> Source:
         return Source(self.path, self.test_path, self.validation, self.test, self.seed, self.limit)
@@ -56,7 +58,7 @@ class Parquet:
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[str, ...]]:
         table = read_table(path, (self.image, self.label))
         labels, names = read_labels(table, self.label, path, known)
-        rows = drawn(table.num_rows, limit)
+        rows = drawn(labels.numpy(), limit)
         column = table.column(self.image)
         images = decode_all(
             (partial(self._decode, column[row].as_py(), f"row {row} of {path}") for row in rows.tolist()), path

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from spaces.tasks.data import TASKS, Data, DataError, drawn, make_data
+from spaces.tasks.data import TASKS, Data, DataError, make_data
+from spaces.tasks.stratified import drawn
 from spaces.tasks.table import Source, load_parts, read_labels, read_table
 
 if TYPE_CHECKING:
@@ -60,9 +61,11 @@ class Series:
 
     def load(self) -> Data:
         """Read the series: seconds for 100 MB of numbers."""
-        train, validation, read_test, classes, source = load_parts(self._files(), self._read)
+        train, validation, read_test, classes, source, held_back = load_parts(self._files(), self._read)
         source = f"{source} {self.length} {self.noise}"
-        return make_data(train, validation, read_test, classes, source, self.shift, noise=self.noise)
+        return make_data(
+            train, validation, read_test, classes, source, self.shift, noise=self.noise, held_back=held_back
+        )
 
     def _files(self) -> Source:
         return Source(self.path, self.test_path, self.validation, self.test, self.seed, self.limit)
@@ -73,7 +76,7 @@ class Series:
         table = read_table(path, (*self.columns, self.label))
         labels, names = read_labels(table, self.label, path, known)
         channels = [part for name in self.columns for part in _channels(table.column(name), f"{name!r} of {path}")]
-        rows = drawn(table.num_rows, limit)
+        rows = drawn(labels.numpy(), limit)
         return torch.from_numpy(_stacked(channels, self.length, path)[rows]), labels[rows], names
 
 

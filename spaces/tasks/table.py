@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from spaces.registry import nearest
-from spaces.tasks.data import DataError, Split, check_classes, split_indices
+from spaces.tasks.data import DataError, Split, check_classes
+from spaces.tasks.stratified import split_indices
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,15 +45,23 @@ class Source:
             raise ValueError("without a `test_path`, `test` must be positive: final numbers need examples. Write 0.1.")
 
 
-def load_parts(files: Source, read: Read) -> tuple[Split, Split, Callable[[], Split], tuple[str, ...], str]:
-    """(training, validation, how to read the test part, class names, a text that stands for the test part).
+class Parts(NamedTuple):
+    """As `make_data` takes them. source: a text that stands for the test part."""
 
-    The test part is `test_path`, opened when it is asked for, or else a fraction of `path`. Raises: DataError.
-    """
+    train: Split
+    validation: Split
+    read_test: Callable[[], Split]
+    classes: tuple[str, ...]
+    source: str
+    held_back: tuple[int, ...]
+
+
+def load_parts(files: Source, read: Read) -> Parts:
+    """The test part is `test_path`, opened when it is asked for, or else a fraction of `path`. Raises: DataError."""
     x, y, classes = read(files.path, files.limit, ())
     check_classes(len(y), len(classes), files.path)
     test_fraction = 0.0 if files.test_path else files.test
-    validation, held_back, train = split_indices(len(y), (files.validation, test_fraction), files.seed)
+    validation, held_back, train = split_indices(y.numpy(), (files.validation, test_fraction), files.seed)
     if not len(train) or not len(validation) or not (len(held_back) or files.test_path):
         raise DataError(
             f"{files.path} has {len(y)} examples: too few to split. Lower `validation` and `test` or add some."
@@ -68,7 +77,10 @@ def load_parts(files: Source, read: Read) -> tuple[Split, Split, Callable[[], Sp
         return Split(test_x, test_y)
 
     source = f"{Path(files.path).name} {Path(files.test_path).name} {len(held_back)}"
-    return Split(x[train], y[train]), Split(x[validation], y[validation]), read_test, classes, source
+    counts = () if files.test_path else torch.bincount(y[held_back], minlength=len(classes)).tolist()
+    return Parts(
+        Split(x[train], y[train]), Split(x[validation], y[validation]), read_test, classes, source, tuple(counts)
+    )
 
 
 def read_table(path: str, columns: Sequence[str]) -> pa.Table:

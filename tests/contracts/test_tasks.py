@@ -97,12 +97,21 @@ def test_the_first_examples_of_a_part_are_of_many_classes_though_the_file_is_sor
 
 
 @EVERY
-def test_a_limit_takes_examples_of_many_classes_though_the_file_is_sorted(kind: str, tmp_path: Path) -> None:
+def test_a_limit_keeps_the_shares_of_classes_though_the_file_is_sorted(kind: str, tmp_path: Path) -> None:
     task = MAKE[kind](tmp_path, 0)
     if "limit" not in {field.name for field in fields(task)}:  # type: ignore[arg-type]
         pytest.skip("it has no limit")
     data = replace(task, limit=20).load()  # type: ignore[type-var]
-    assert sum(len(part.y) for part in parts(data)) == 20 and len(data.train.y.unique()) > 2
+    assert torch.cat([part.y for part in parts(data)]).bincount().tolist() == [5, 5, 5, 5]
+
+
+@EVERY
+def test_every_part_has_the_share_of_every_class(kind: str, tmp_path: Path) -> None:
+    data = MAKE[kind](tmp_path, 0).load()
+    counts = torch.stack([part.y.bincount(minlength=len(data.classes)) for part in parts(data)]).double()
+    asked = counts.sum(1, keepdim=True) * counts.sum(0) / counts.sum()
+    assert counts.min() >= 1 and (counts[1:] - asked[1:]).abs().max() < 1
+    assert data.held_back == tuple(counts[2].long().tolist())
 
 
 @EVERY

@@ -19,6 +19,7 @@ from search.report.comparison import chains, models
 from search.report.summary import summarise
 from search.state.ledger import Ledger
 from search.state.recorded import load_study
+from search.state.records import COMMONEST
 from tests.search.recorded_study import record_study
 
 
@@ -99,6 +100,18 @@ def test_a_study_shows_what_was_shipped_and_whether_the_search_won(app: AppTest,
     }
     assert "Against the hand-made network: the search won" in texts(app)
     assert app.query_params["study"] in ("digits-cpu", ["digits-cpu"])  # the type differs between versions
+
+
+def test_no_win_is_claimed_for_a_network_that_may_be_guessing(app: AppTest, database: str) -> None:
+    with Ledger.open(database) as ledger:
+        known = {"class": "walk", "share": 0.999, "n": 359}
+        ledger.event(ledger.study("digits-cpu").id, "info", COMMONEST, "", known)
+    app.query_params["study"] = "digits-cpu"
+    app.run()
+    assert not app.exception
+    said = texts(app)
+    assert "Not shown to be better than guessing" in said and "the search won" not in said
+    assert "Against the hand-made network: nothing can be concluded about either network until they learn the" in said
 
 
 def test_the_chain_of_the_selected_winner_is_shown_with_reasons_and_its_file(app: AppTest, database: str) -> None:

@@ -61,6 +61,28 @@ def test_data_that_cannot_be_read_leaves_no_file(search: Call, tmp_path: Path) -
     assert not (tmp_path / "a.yaml").exists()
 
 
+def test_a_class_with_too_few_examples_for_all_parts_is_named_at_once(search: Call, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "pets", ((32, 32),))
+    said = search("init", folder, "--out", tmp_path / "a.yaml")
+    assert said.code == 0 and "warning" not in said.err
+    (folder / "owl").mkdir()
+    shutil.copy(folder / "class 0" / "0.jpg", folder / "owl" / "0.jpg")
+    said = search("init", folder, "--out", tmp_path / "b.yaml")
+    assert said.code == 0 and "warning: too few examples of 'owl' (1) for each of 3 parts to have one" in said.err
+    told = search("validate", tmp_path / "b.yaml").out
+    assert said.err.split("warning: ")[1].splitlines()[0] in told, "validate says the same"
+
+
+def test_a_class_needs_an_example_less_where_the_test_part_is_apart(search: Call, tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        photos(tmp_path / part, ((32, 32),))
+    (tmp_path / "train" / "owl").mkdir()
+    for i in range(2):
+        shutil.copy(tmp_path / "train" / "class 0" / "0.jpg", tmp_path / "train" / "owl" / f"{i}.jpg")
+    said = search("init", tmp_path, "--name", "owls", "--out", tmp_path / "a.yaml")
+    assert said.code == 0 and "warning" not in said.err, said.err
+
+
 def test_a_saved_device_is_named_as_it_is(search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATHE_DEVICES", str(tmp_path / "devices.yaml"))
     save_device("pi", {"kind": "simulated"})
@@ -122,7 +144,7 @@ def test_the_last_stage_sees_few_positions_whatever_the_input() -> None:
 @pytest.mark.parametrize(("examples", "images"), [(20_000, 0), (60_000, 2000)])
 def test_of_many_examples_a_part_judges_a_trial(tmp_path: Path, examples: int, images: int) -> None:
     file = tmp_path / "space.yaml"
-    found = Found("parquet", {"path": "mine.parquet"}, examples, 10, (3, 32, 32))
+    found = Found("parquet", {"path": "mine.parquet"}, {str(i): examples // 10 for i in range(10)}, (3, 32, 32))
     file.write_text(draft("mine", found, "here", "{kind: onnxruntime}"))
     assert read_config(file, ()).search.images == images
 

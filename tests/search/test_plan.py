@@ -5,18 +5,47 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from search.class_counts import spread, too_few
 from tests.search.command_line import Call
 from tests.search.finished_study import TINY
 
 
-def test_a_class_that_a_part_has_no_example_of_is_named_before_a_study_begins(search: Call, tmp_path: Path) -> None:
-    labels = np.array(["cat"] * 30 + ["dog"] * 50 + ["owl"])
-    np.savez(tmp_path / "a.npz", x=np.random.default_rng(0).integers(0, 255, (81, 8, 8), np.uint8), y=labels)
-    said = search("validate", TINY, "-o", f"task={{kind: arrays, path: {tmp_path / 'a.npz'}}}")
+def arrays_of(file: Path, **counts: int) -> Path:
+    labels = np.repeat(list(counts), list(counts.values()))
+    np.savez(file, x=np.random.default_rng(0).integers(0, 255, (len(labels), 8, 8), np.uint8), y=labels)
+    return file
+
+
+def test_a_class_with_too_few_examples_for_all_parts_is_named_before_a_study_begins(
+    search: Call, tmp_path: Path
+) -> None:
+    task = f"task={{kind: arrays, path: {arrays_of(tmp_path / 'a.npz', cat=30, dog=50, owl=1, emu=3)}}}"
+    said = search("validate", TINY, "-o", task)
     assert said.code == 0, said.err
     line = next(line for line in said.out.splitlines() if line.startswith("classes"))
-    assert "from 1 of 'owl' to" in line and "of 'dog' to train" in line and "; none to validate of 'owl'" in line
-    assert "none to" not in search("validate", TINY).out
+    assert (
+        "from 1 of 'emu' to" in line and "of 'dog' to train; none to validate of 'owl'; none to test of 'owl'" in line
+    )
+    warning = next(line for line in said.out.splitlines() if line.startswith("warning"))
+    assert "too few examples of 'owl' (1) for each of 3 parts to have one: they go to training first" in warning
+    assert "warning     too few examples of 'owl' (1)" in search("launch", TINY, "--dry-run", "-o", task).out
+    plain = search("validate", TINY).out
+    assert "none to" not in plain and "warning" not in plain
+
+
+def test_a_part_with_fewer_places_than_classes_is_said_to_be(search: Call, tmp_path: Path) -> None:
+    counts = {f"c{i}": 9 - i for i in range(4)}
+    task = f"task={{kind: arrays, path: {arrays_of(tmp_path / 'a.npz', **counts)}, validation: 0.1}}"
+    said = search("validate", TINY, "-o", task).out
+    assert "warning     A part has none of 'c3', though there are enough. Raise `validation` or `test`" in said
+
+
+def test_what_lacks_is_named_up_to_three_classes_and_counted_beyond() -> None:
+    parts = {"train": [9, 1, 1, 2, 0, 1], "validate": [1, 0, 0, 0, 0, 0], "test": [1, 0, 0, 0, 0, 0]}
+    names = ["a", "b", "c", "d", "unused", "e"]
+    assert "too few examples of 'b' (1), 'c' (1), 'd' (2) and 1 more for each of 3 parts" in too_few(parts, names)
+    assert "none to train of 'unused'; none to validate of 'b', 'c', 'd' and 2 more" in spread(parts, names)
+    assert not too_few({name: counts[:1] for name, counts in parts.items()}, names[:1])
 
 
 def test_limits_are_told_by_whether_they_are_known_beforehand(search: Call) -> None:

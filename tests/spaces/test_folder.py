@@ -59,10 +59,10 @@ def test_other_files_and_hidden_ones_are_passed_over_and_folders_inside_a_class_
     assert sum(len(part.y) for part in (data.train, data.validation, data.read_test())) == 11
 
 
-def test_a_limit_takes_all_classes_alike(tmp_path: Path) -> None:
+def test_a_limit_keeps_the_shares_of_the_classes(tmp_path: Path) -> None:
     data = Folder(str(photos(tmp_path / "pets", cat=9, dog=9, owl=3)), limit=12).load()
     labels = [y for part in (data.train, data.validation, data.read_test()) for y in part.y.tolist()]
-    assert sorted(labels) == [0] * 5 + [1] * 4 + [2] * 3
+    assert sorted(labels) == [0] * 5 + [1] * 5 + [2] * 2
 
 
 def test_large_photographs_of_any_shape_become_one_size(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def test_an_edited_config_is_refused_with_the_difference(ledger: Ledger) -> None
         "data: sha256 dddddddddddd -> eeeeeeeeeeee",
     ]
     assert "-o study=NAME" in str(refused.value)
-    assert ledger.study("digits").config == CONFIG
+    assert ledger.study("digits").config == CONFIG and "older Lathe" not in str(refused.value)
+    with pytest.raises(ConfigError, match="the examples are the same, an older Lathe drew its parts of them otherwise"):
+        ledger.open_study("digits", CONFIG, "e" * 64, {})
 
 
 def test_a_second_process_on_the_same_study_is_told_who_holds_it(ledger: Ledger, url: str) -> None:
