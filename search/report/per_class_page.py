@@ -33,11 +33,13 @@ def _part(confusion: Confusion, split: str) -> tuple[str, str]:
     told = "".join(f'<p class="named">{_marked(sentence)}</p>' for sentence in sentences(confusion))
     which = f"The shipped file on the {confusion.n:,} {split} examples"
     if len(confusion.classes) <= SQUARE:
-        return which, f'{told}{_matrix(confusion, split)}<p class="about small">{ABOUT}</p>'
+        return which, f'{told}{matrix_html(confusion, split)}<p class="about small">{ABOUT}</p>'
     return f"{which}, the worst of {len(confusion.asked):,} classes", told + _worst(confusion) + _often(confusion)
 
 
-def _matrix(confusion: Confusion, split: str) -> str:
+def matrix_html(confusion: Confusion, split: str) -> str:
+    """A table: a row a true class with its recall, a column an answered one; `--share` of a cell says how deep its
+    colour is."""
     tall = max(map(len, confusion.classes)) > SHORT
     worst = max((m.n / confusion.examples[m.true] for m in confusion.mistakes), default=1.0)
     heads = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in confusion.classes)
