@@ -4,7 +4,7 @@ import streamlit as st
 
 from compress.confusion import Confusion
 from dashboard.queries import StudyView
-from search.report.per_class import recall, right, sentences, shipped_confusions
+from search.report.per_class import name_among, recall, right, sentences, shipped_confusions
 from search.report.per_class_page import ABOUT, SQUARE, matrix_html
 
 # translucent on whatever the reader's theme has below
@@ -28,14 +28,17 @@ def show_classes(view: StudyView) -> None:
     if not shown:
         st.info(NOTHING, icon=":material/hourglass_empty:")
         return
-    _part(*shown[0])
+    split, confusion = shown[0]
+    name = name_among(view.models)
+    file = f"The shipped file `{name}`" if name else "The shipped file"
+    st.markdown(f"{file} on the **{confusion.n:,} {split} examples**.")
+    _part(split, confusion)
     for split, confusion in shown[1:]:
         with st.expander(f"The same on the {confusion.n:,} {split} examples"):
             _part(split, confusion)
 
 
 def _part(split: str, confusion: Confusion) -> None:
-    st.markdown(f"The shipped file on the **{confusion.n:,} {split} examples**.")
     for sentence in sentences(confusion):
         st.markdown(sentence)
     if len(confusion.classes) <= SQUARE:

@@ -26,8 +26,15 @@ def class_lines(recorded: Recorded, found: Sequence[Model]) -> list[str]:
         told = told_classes(confusion)
         width = max(len(confusion.classes[number]) for number in told)
         rows = [f"  {confusion.classes[n]:<{width}}  {recall(confusion, n):<21}  {right(confusion, n)}" for n in told]
-        return ["", heading(confusion, split), *rows, *(f"  {sentence}" for sentence in sentences(confusion))]
+        head = heading(confusion, split) + (f", by {name}" if (name := name_among(found)) else "")
+        return ["", head, *rows, *(f"  {sentence}" for sentence in sentences(confusion))]
     return []
+
+
+def name_among(found: Sequence[Model]) -> str:
+    """The name of the best shipped model where several ship; nothing where it is the only one."""
+    best = best_shipped(found)
+    return best.name if best and sum(model.is_shipped for model in found) > 1 else ""
 
 
 def class_trees(recorded: Recorded, found: Sequence[Model]) -> list[dict[str, Any]]:

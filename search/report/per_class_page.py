@@ -6,7 +6,7 @@ from html import escape
 
 from compress.confusion import Confusion
 from search.report.comparison import Model
-from search.report.per_class import recall, right, sentences, shipped_confusions, told_classes
+from search.report.per_class import name_among, recall, right, sentences, shipped_confusions, told_classes
 from search.state.recorded import Recorded
 
 SQUARE = 24  # classes up to which the matrix itself is shown
@@ -21,7 +21,8 @@ ABOUT = (
 
 def classes_section(recorded: Recorded, found: Sequence[Model]) -> str:
     """A section, or nothing where it is not known; the validation part is folded away below the test part."""
-    shown = [_part(confusion, split) for split, confusion in shipped_confusions(recorded, found).items()]
+    file = f"The shipped file {name_among(found)}".rstrip()
+    shown = [_part(confusion, split, escape(file)) for split, confusion in shipped_confusions(recorded, found).items()]
     if not shown:
         return ""
     folded = "".join(f"<details><summary>{title}</summary>{body}</details>" for title, body in shown[1:])
@@ -29,9 +30,9 @@ def classes_section(recorded: Recorded, found: Sequence[Model]) -> str:
     return f'<section class="long"><h2>Each class</h2><p class="about">{title}.</p>{body}{folded}</section>'
 
 
-def _part(confusion: Confusion, split: str) -> tuple[str, str]:
+def _part(confusion: Confusion, split: str, file: str) -> tuple[str, str]:
     told = "".join(f'<p class="named">{_marked(sentence)}</p>' for sentence in sentences(confusion))
-    which = f"The shipped file on the {confusion.n:,} {split} examples"
+    which = f"{file} on the {confusion.n:,} {split} examples"
     if len(confusion.classes) <= SQUARE:
         return which, f'{told}{matrix_html(confusion, split)}<p class="about small">{ABOUT}</p>'
     return f"{which}, the worst of {len(confusion.asked):,} classes", told + _worst(confusion) + _often(confusion)

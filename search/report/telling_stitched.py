@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from search.report import words
-from search.report.comparison import Model, best_shipped, models
+from search.report.comparison import Model, models
 from search.report.per_class import class_lines, class_trees
 from search.report.progress import sentence_of
 from search.report.summary import Point, shares, summarise
@@ -25,9 +25,7 @@ def stitched_text(recorded: Recorded) -> str:
     for title, chosen in (("files", files(found)), ("as they were", given(found))):
         if chosen:
             lines += ["", title, *(_line(" ", model.name, _numbers(model)) for model in chosen)]
-    best = best_shipped(found)
-    if best and (told := class_lines(recorded, found)):
-        lines += [*told[:1], f"{best.name}, {told[1]}", *told[2:]]
+    lines += class_lines(recorded, found)
     gain = added(found)
     return "\n".join([*lines, *(["", gain] if gain else [])])
 
