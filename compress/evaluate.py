@@ -1,6 +1,7 @@
 """Quality on a split, with intervals, from logits: of a torch network or of an exported file."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from compress.confusion import Confusion, confusion_of, wilson
 from compress.processor import visiting
 from spaces.tasks import Data, Split
 
@@ -17,13 +19,14 @@ GPU_TIMES = 64  # so many times as many on a GPU, where launching a kernel costs
 
 @dataclass(frozen=True)
 class Quality:
-    """What one network did on n images. losses and correct: one number an image, so that two networks can be paired.
+    """What one network did on n images: one number an image, so that two networks can be paired.
 
     loss_interval and accuracy_interval: 95 %, of the mean over images like these (normal; Wilson's for accuracy).
     """
 
     losses: np.ndarray  # (n,) float64, cross-entropy in nats
     correct: np.ndarray  # (n,) bool
+    answers: np.ndarray  # (n,) int64, the class of the largest logit
 
     @property
     def n(self) -> int:
@@ -48,11 +51,12 @@ class Quality:
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy. Source: Wilson 1927."""
-        z, n, p = 1.96, self.n, self.accuracy
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return min(p, centre - half), max(p, centre + half)
+        """95 % interval of the accuracy."""
+        return wilson(self.accuracy, self.n)
+
+    def confusion(self, labels: np.ndarray, classes: Sequence[str]) -> Confusion:
+        """How often which class was answered as which. labels: (n,), the true class of the same images."""
+        return confusion_of(labels.tolist(), self.answers.tolist(), classes)
 
 
 class NotFinite(ValueError):
@@ -66,7 +70,8 @@ def quality_of(logits: np.ndarray, labels: np.ndarray) -> Quality:
     shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(1))
     losses = log_sum - shifted[np.arange(len(labels)), labels]
-    return Quality(losses, logits.argmax(1) == labels)
+    answers = logits.argmax(1)
+    return Quality(losses, answers == labels, answers)
 
 
 def evaluate(network: nn.Module, data: Data, split: Split) -> Quality:

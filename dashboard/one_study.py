@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import queries
 from dashboard.charts import SELECTED, calibration_chart, front_chart, loss_chart
+from dashboard.classes import show_classes
 from dashboard.queries import StudyView
 from dashboard.studies import BADGES
 from search.latency.calibration import calibrate
@@ -41,7 +42,7 @@ def show_study(url: str, view: StudyView) -> None:
     if reason := failure_of(view.recorded):
         st.error(reason)
     _shipped(view)
-    tabs = st.tabs(["Front", "Winners", "Baselines", "Trials", "Events", "Configuration"])
+    tabs = st.tabs(["Front", "Winners", "Baselines", "Classes", "Trials", "Events", "Configuration"])
     with tabs[0]:
         _front(view, study.name)
     with tabs[1]:
@@ -49,10 +50,12 @@ def show_study(url: str, view: StudyView) -> None:
     with tabs[2]:
         _chains(url, chains(view.models, "baseline"), study.name, "baseline")
     with tabs[3]:
-        _trials(view, study.name)
+        show_classes(view)
     with tabs[4]:
-        _events(view)
+        _trials(view, study.name)
     with tabs[5]:
+        _events(view)
+    with tabs[6]:
         st.code(config_yaml(study.config), language="yaml")
         st.json({"versions": dict(study.versions), "seed": study.seed, "data": study.data_hash}, expanded=False)
 

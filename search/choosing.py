@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 from compress.apply import NOISE
 from compress.devices import fingerprint_of
-from compress.evaluate import evaluate_file
+from compress.evaluate import Quality, evaluate_file
 from compress.export.formats import ONNX
 from compress.measurement import Measurement, sessions_of
 from compress.recipe import STEPS
 from compress.runner.engines import engine
 from compress.runtimes import runtime_of
 from search.screen import evaluations
+from search.state.confusions import KIND, record_confusion, splits_of
 from search.state.records import VariantRecord
 from search.workplace import Workplace
+from spaces.tasks import Split
 
 
 def ship(study: Workplace) -> VariantRecord | None:
@@ -30,15 +32,20 @@ def ship(study: Workplace) -> VariantRecord | None:
     shipped = preferred(ends or winners, max_drop)
     names = {v.config.get("name") for v in variants if v.role == "baseline"}
     rivals = [preferred([v for v in variants if v.config.get("name") == name], max_drop) for name in names if name]
-    mark_shipped(study, shipped, [*siblings(variants, shipped), *rivals])
+    mark_shipped(study, [shipped], [*siblings(variants, shipped), *rivals])
     return shipped
 
 
-def mark_shipped(study: Workplace, shipped: VariantRecord, beside: Sequence[VariantRecord]) -> None:
+def mark_shipped(study: Workplace, shipped: Sequence[VariantRecord], beside: Sequence[VariantRecord]) -> None:
     """Read the test part for what is shipped and for what it is compared with, once, and say that it is."""
-    assert shipped.id is not None
-    _read_test(study, [shipped, *beside])
-    study.ledger.mark_shipped(shipped.id)
+    _read_test(study, [*shipped, *beside])
+    for record in shipped:
+        assert record.id is not None
+        if "validation" not in splits_of(study.ledger.event_data(study.id, KIND), record.id):
+            split = study.data.validation
+            confusion = _quality(study, record, split).confusion(split.y.numpy(), study.data.classes)
+            record_confusion(study.ledger, study.id, record.id, "validation", confusion)
+        study.ledger.mark_shipped(record.id)
 
 
 def preferred(variants: Sequence[VariantRecord], max_drop: float) -> VariantRecord:
@@ -77,7 +84,8 @@ def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[
 
 
 def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
-    """Those that a killed run has read it for are left alone, the others still get their numbers."""
+    """Those that a killed run has read it for are left alone, the others still get their numbers: the classes first,
+    since who has evaluations is not asked again."""
     unread = [record for record in records if not any(e.split == "test" for e in record.evaluations)]
     if not unread:
         return
@@ -85,11 +93,18 @@ def _read_test(study: Workplace, records: Sequence[VariantRecord]) -> None:
     if not study.ledger.event_data(study.id, "test_read"):
         study.event("test_read", f"read the {len(test.y)} test examples once, for {len(records)} networks")
     for record in unread:
-        assert record.model is not None
-        file, name = file_that_ran(record)
-        made_by = STEPS.get(record.step) if record.step in STEPS.names() else None
-        quality = evaluate_file(study.ledger.store.path(file), test, runtime_of(made_by).format or name)
+        assert record.id is not None
+        quality = _quality(study, record, test)
+        confusion = quality.confusion(test.y.numpy(), study.data.classes)
+        record_confusion(study.ledger, study.id, record.id, "test", confusion)
         study.ledger.record_evaluations(study.id, record, evaluations(quality, "test", "exported"))
+
+
+def _quality(study: Workplace, record: VariantRecord, split: Split) -> Quality:
+    """Of the file that the judging device's engine ran."""
+    file, name = file_that_ran(record)
+    made_by = STEPS.get(record.step) if record.step in STEPS.names() else None
+    return evaluate_file(study.ledger.store.path(file), split, runtime_of(made_by).format or name)
 
 
 def file_that_ran(record: VariantRecord) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from search.report.costs import cost_of
 from search.report.cuts import cut_sentences
 from search.report.guessing import comparisons, held_back, no_better_than_guessing
 from search.report.html import filled, page_html, write_page
+from search.report.per_class_page import classes_section
 from search.report.progress import progress_of, sentence_of
 from search.report.rungs import rung_sentences
 from search.report.stitched_page import stitched_parts
@@ -56,6 +57,7 @@ def report_html(recorded: Recorded) -> str:
     sections = filled(
         "page.html",
         headline=own.get("headline") or _headline(found, recorded),
+        classes=classes_section(recorded, found),
         front_about=own.get("front_about") or _front_about(summary),
         front=front_svg(summary, found),
         front_caption=own.get("front_caption") or CAPTION,

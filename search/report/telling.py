@@ -10,6 +10,7 @@ from search.report.comparison import Model, chains, models
 from search.report.cuts import KIND as CUT
 from search.report.cuts import cut_sentences
 from search.report.guessing import comparisons, held_back, no_better_than_guessing
+from search.report.per_class import class_lines, class_trees
 from search.report.progress import progress_of, sentence_of, silence_of
 from search.report.rungs import KIND as RUNG
 from search.report.rungs import rung_sentences
@@ -84,6 +85,7 @@ def study_text(recorded: Recorded) -> str:
     for model in shipped:
         lines += ["", f"shipped  {model.description}", f"         {_numbers(model)}"]
     lines += [f"         {doubt}"] if (doubt := no_better_than_guessing(recorded, found)) else []
+    lines += class_lines(recorded, found)
     if not found and summary.front:
         lines += ["", *(_found_line(point, summary) for point in summary.front)]
     for role in ("winner", "baseline"):
@@ -152,6 +154,7 @@ def study_tree(recorded: Recorded) -> dict[str, Any]:
             for c in comparisons(recorded, found)
         ],
         "guessing": no_better_than_guessing(recorded, found),
+        "per_class": class_trees(recorded, found),
         "predictions": {
             name: vars(found) for name, pairs in summary.predictions.items() if (found := calibrate(pairs))
         },

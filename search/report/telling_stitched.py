@@ -5,6 +5,7 @@ from typing import Any
 
 from search.report import words
 from search.report.comparison import Model, models
+from search.report.per_class import class_lines, class_trees
 from search.report.progress import sentence_of
 from search.report.summary import Point, shares, summarise
 from search.state.recorded import Recorded
@@ -24,6 +25,7 @@ def stitched_text(recorded: Recorded) -> str:
     for title, chosen in (("files", files(found)), ("as they were", given(found))):
         if chosen:
             lines += ["", title, *(_line(" ", model.name, _numbers(model)) for model in chosen)]
+    lines += class_lines(recorded, found)
     gain = added(found)
     return "\n".join([*lines, *(["", gain] if gain else [])])
 
@@ -52,6 +54,7 @@ def stitched_tree(recorded: Recorded) -> dict[str, Any]:
         "files": [_tree(model) for model in files(found)],
         "given": [_tree(model) for model in given(found)],
         "covered": covered(found),
+        "per_class": class_trees(recorded, found),
         "versions": dict(recorded.study.versions),
     }
 

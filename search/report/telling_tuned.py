@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search.report import words
+from search.report.comparison import models
+from search.report.per_class import class_lines, class_trees
 from search.report.progress import sentence_of
 from search.report.summary import Quantity, evaluation_of, limits_of
 from search.state.recorded import Recorded
@@ -28,7 +30,7 @@ def tuned_text(recorded: Recorded) -> str:
             lines += [title, *(_line(one, by_id[one.id], config, many) for one in members), ""]
     shipped = next((variant for variant in recorded.variants if variant.is_shipped), None)
     if shipped is not None:
-        lines += _shipped(recorded, shipped, counts)
+        lines += [*_shipped(recorded, shipped, counts), *class_lines(recorded, models(recorded))]
     return "\n".join(lines).rstrip()
 
 
@@ -45,6 +47,7 @@ def tuned_tree(recorded: Recorded) -> dict[str, Any]:
         "starts": [_tree(one, by_id[one.id]) for one in starts],
         "front": [_tree(one, by_id[one.id]) for one in front],
         "shipped": shipped.id if shipped else None,
+        "per_class": class_trees(recorded, models(recorded)),
         "recipe": recipe_tree(recorded.study.config, recorded.variants, shipped) if shipped else None,
         "versions": dict(recorded.study.versions),
     }

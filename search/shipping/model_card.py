@@ -7,7 +7,9 @@ from typing import Any
 
 from search.choosing import costs_of
 from search.report import words
+from search.report.per_class import recall, right, sentences, told_classes
 from search.report.summary import evaluation_of, quantity_of
+from search.state.confusions import confusions_of
 from search.state.facts import Facts
 from search.state.recorded import DeviceSeen, Recorded
 from search.state.records import StudyRecord, VariantRecord
@@ -22,6 +24,7 @@ RUNNING = """\
     {example}
     cmake -S cpp -B build && cmake --build build && build/run .   # Debian 13: apt install libonnxruntime-dev cmake g++
     sha256sum -c SHA256SUMS"""
+ALL_CLASSES, WORST_CLASSES = 30, 10  # up to so many classes all are told; of more so many
 DEBIAN = (
     "CMake takes the ONNX Runtime of the system, else its release from GitHub; `-DONNXRUNTIME_ROOT=` names an unpacked "
     "one. Debian's own library writes `Schema error` lines to stderr when it starts; they are about operators that no "
@@ -41,6 +44,7 @@ def model_card(recorded: Recorded, chosen: Sequence[VariantRecord], facts: Facts
         DEBIAN,
         "## Files",
         _files(chosen, card),
+        *_classes(recorded, chosen[0], card),
         "## Input and output",
         _constants(facts, card),
         "## Data",
@@ -79,6 +83,27 @@ def _files(chosen: Sequence[VariantRecord], card: Mapping[str, Any]) -> str:
     return "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows]) + (
         "\n\nIn brackets: 95 % intervals. The test part was read once, for these numbers."
     )
+
+
+def _classes(recorded: Recorded, preferred: VariantRecord, card: Mapping[str, Any]) -> list[str]:
+    """Of the preferred file, with a heading; nothing where it was not asked about the test part."""
+    confusion = confusions_of(recorded, preferred.id or 0).get("test")
+    if confusion is None:
+        return []
+    told = told_classes(confusion, ALL_CLASSES, WORST_CLASSES)
+    rows = [f"| {_cell(confusion.classes[n])} | {recall(confusion, n)} | {right(confusion, n)} |" for n in told]
+    few = f" The worst {len(told)} of {len(confusion.asked):,} classes:" if len(told) < len(confusion.asked) else ""
+    about = f"`{card['shipped']}` on the {confusion.n:,} test examples. Recall is the share of a class's examples that "
+    return [
+        "## Each class",
+        f"{about}are answered right; in brackets 95 % intervals.{few}",
+        "\n".join(["| class | recall | right |", "|---|---|---|", *rows]),
+        " ".join(sentences(confusion)),
+    ]
+
+
+def _cell(name: str) -> str:
+    return name.replace("|", "\\|").replace("\n", " ")
 
 
 def _costs(variant: VariantRecord) -> list[str]:

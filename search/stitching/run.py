@@ -166,6 +166,4 @@ def _ship(study: Study) -> None:
     if not able:
         raise Infeasible(f"no network of the stitched space meets every limit. {nearest_miss(study)} Raise the limit.")
     best = [able[i] for i in front([(cost_of(v, "latency_ms"), -accuracy_of(v)) for v in able])]
-    mark_shipped(study, best[0], [*best[1:], *(v for v in recorded if v.role == "baseline" and v not in best)])
-    for variant in best[1:]:
-        study.ledger.mark_shipped(variant.id or 0)
+    mark_shipped(study, best, [v for v in recorded if v.role == "baseline" and v not in best])

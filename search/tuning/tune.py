@@ -48,7 +48,7 @@ def tune(config: RecipeConfig, ledger: Ledger, watch: Watch) -> None:
                 f"neither a model nor what was made of it meets every limit. {nearest_miss(job)} Raise `limits`."
             )
         variants = [v for v in ledger.variants(job.id) if v.model]
-        mark_shipped(job, chosen, [*siblings(variants, chosen), *_start_of(variants, chosen)])
+        mark_shipped(job, [chosen], [*siblings(variants, chosen), *_start_of(variants, chosen)])
         ledger.set_state(job.id, "done")
 
 

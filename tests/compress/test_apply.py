@@ -34,7 +34,8 @@ def findings(right: int = 380, latency_ms: float = 1.0, size_bytes: int = 100_00
     correct = np.arange(IMAGES) < right
     latency = Measurement("latency_ms", latency_ms, "ms", latency_ms, latency_ms, "measured")
     counts = Counts(params, macs=1_000_000, peak_bytes=50_000)
-    return Findings(Path("some.onnx"), Quality(np.where(correct, 0.1, 3.0), correct), latency, size_bytes, counts)
+    quality = Quality(np.where(correct, 0.1, 3.0), correct, np.where(correct, 0, 1))
+    return Findings(Path("some.onnx"), quality, latency, size_bytes, counts)
 
 
 def verdict(found: Findings, *kept: Findings, budget: Budget = FREE) -> str:

@@ -62,7 +62,7 @@ def test_the_one_that_loses_least_for_a_parameter_is_chosen() -> None:
     def candidate(blocks: int, accuracy: float) -> Candidate:
         correct = np.arange(100) < 100 * accuracy
         arch = replace(LARGE, stages=(Stage(32, 1, (MBConv(expand=blocks),)),))
-        return Candidate(arch, nn.Identity(), Quality(np.zeros(100), correct))
+        return Candidate(arch, nn.Identity(), Quality(np.zeros(100), correct, np.where(correct, 0, 1)))
 
     large, small = candidate(4, 0.94), candidate(2, 0.93)
     params = counts_of(LARGE).params

@@ -14,7 +14,7 @@ from tests.toy_task import CLASSES, toy_data
 
 def answers(right: int, wrong: int) -> Quality:
     correct = np.array([True] * right + [False] * wrong)
-    return Quality(np.where(correct, 0.1, 2.0), correct)
+    return Quality(np.where(correct, 0.1, 2.0), correct, np.where(correct, 0, 1))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_interval_of_an_accuracy_is_wilsons(right: int, n: int, low: float, 
 
 def test_the_interval_of_a_loss_is_the_normal_one() -> None:
     losses = np.array([0.0, 1.0, 2.0, 3.0])
-    quality = Quality(losses, losses < 2)
+    quality = Quality(losses, losses < 2, np.zeros(4, np.int64))
     half = 1.96 * losses.std() / 2
     assert quality.loss == 1.5 and quality.accuracy == 0.5 and quality.n == 4
     assert quality.loss_interval == (pytest.approx(1.5 - half), pytest.approx(1.5 + half))
@@ -46,7 +46,9 @@ def test_losses_are_cross_entropies_also_for_large_logits() -> None:
     labels = torch.tensor([2, 1, 0])
     quality = quality_of(logits.numpy(), labels.numpy())
     np.testing.assert_allclose(quality.losses, cross_entropy(logits.double(), labels, reduction="none"), rtol=1e-12)
-    assert quality.correct.tolist() == [True, False, True]
+    assert quality.correct.tolist() == [True, False, True] and quality.answers.tolist() == [2, 0, 0]
+    confusion = quality.confusion(labels.numpy(), "abc")
+    assert confusion.rows() == [[1, 0, 0], [1, 0, 0], [0, 0, 1]] and confusion.accuracy == quality.accuracy
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -72,7 +74,8 @@ def test_a_network_is_evaluated_in_eval_mode_on_normalised_images_whatever_the_b
 def paired(both: int, lost: int, gained: int, neither: int) -> tuple[Quality, Quality]:
     before = np.array([True] * (both + lost) + [False] * (gained + neither))
     after = np.array([True] * both + [False] * lost + [True] * gained + [False] * neither)
-    return Quality(np.zeros(len(before)), before), Quality(np.zeros(len(after)), after)
+    first, second = (Quality(np.zeros(len(right)), right, np.where(right, 0, 1)) for right in (before, after))
+    return first, second
 
 
 def test_a_drop_is_positive_points_and_a_gain_negative() -> None:

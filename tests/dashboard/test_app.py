@@ -130,6 +130,14 @@ def test_the_chain_of_the_selected_winner_is_shown_with_reasons_and_its_file(app
     assert app.get("download_button")
 
 
+def test_each_class_of_the_shipped_network_has_its_recall_and_its_confusions(app: AppTest, database: str) -> None:
+    app.query_params["study"] = "digits-cpu"
+    app.run()
+    assert not app.exception and "4 of 36 `8` are answered `1`; 2 of 36 `3` are answered `5`" in texts(app)
+    tables = [element.proto.body for element in app.get("html")]
+    assert len(tables) == 2 and all('style="--share:89%">32</td>' in table for table in tables)
+
+
 def test_the_table_of_trials_tells_measured_from_predicted(app: AppTest, database: str) -> None:
     app.query_params["study"] = "digits-cpu"
     app.run()

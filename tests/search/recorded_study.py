@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from compress.confusion import Confusion, confusion_of
 from compress.measurement import Measurement, exact
 from search.latency.measuring import PREDICTED
+from search.state.confusions import record_confusion
 from search.state.ledger import Ledger
 from search.state.records import (
     ArchitectureRecord,
@@ -123,8 +125,18 @@ def _winner(
         )  # fmt: skip
         if is_shipped and step == "prune":
             ledger.mark_shipped(made)
+            for split in ("test", "validation"):
+                record_confusion(ledger, study_id, made, split, digits_confusion())
         if verdict != "rejected":
             parent = (Parent(made),)
+
+
+def digits_confusion() -> Confusion:
+    """36 examples of each digit; four eights are answered 1, two threes 5, and one nine 4."""
+    labels = [digit for digit in range(10) for _ in range(36)]
+    answers = [*labels]
+    answers[8 * 36 : 8 * 36 + 4], answers[3 * 36 : 3 * 36 + 2], answers[9 * 36] = [1] * 4, [5] * 2, 4
+    return confusion_of(labels, answers, [str(digit) for digit in range(10)])
 
 
 def _variant(

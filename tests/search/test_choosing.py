@@ -15,8 +15,10 @@ from compress.devices import fingerprint_of
 from compress.measurement import Measurement, exact
 from search.choosing import ends_of, mark_shipped, preferred, within_limits
 from search.config.study import read_config
+from search.state.confusions import KIND
 from search.state.ledger import Ledger
 from search.state.records import Evaluation, VariantRecord
+from spaces.tasks.data import Split
 from tests.search.finished_study import TINY
 from tests.search.ledger_samples import begin, variant
 from tests.toy_task import toy_data
@@ -69,16 +71,25 @@ def test_a_run_killed_while_the_test_part_was_read_reads_what_is_left(ledger: Le
     def event(kind: str, message: str) -> None:
         ledger.event(study.id, "info", kind, message)
 
+    data = toy_data()
+    reads = 0
+
+    def read_test() -> Split:
+        nonlocal reads
+        reads += 1
+        return data.read_test()
+
     def ship(record: Callable[..., None]) -> None:
         writing = SimpleNamespace(
             store=ledger.store,
+            event=ledger.event,
             event_data=ledger.event_data,
             mark_shipped=ledger.mark_shipped,
             record_evaluations=record,
         )
-        place: Any = SimpleNamespace(id=study.id, data=toy_data(), ledger=writing, event=event)
+        place: Any = SimpleNamespace(id=study.id, data=replace(data, read_test=read_test), ledger=writing, event=event)
         shipped, *beside = ledger.variants(study.id)
-        mark_shipped(place, shipped, beside)
+        mark_shipped(place, [shipped], beside)
 
     def killed(study_id: int, of: VariantRecord, evaluations: Any) -> None:
         if of.id != ledger.variants(study.id)[0].id:
@@ -88,9 +99,15 @@ def test_a_run_killed_while_the_test_part_was_read_reads_what_is_left(ledger: Le
     with pytest.raises(KeyboardInterrupt):
         ship(killed)
     assert [len(v.evaluations) for v in ledger.variants(study.id)] == [2, 0, 0]
-    ship(ledger.record_evaluations)
+    for _ in range(2):  # what is resumed, and what is only repeated
+        ship(ledger.record_evaluations)
     assert [len(v.evaluations) for v in ledger.variants(study.id)] == [2, 2, 2]
-    assert len(ledger.event_data(study.id, "test_read")) == 1
+    assert len(ledger.event_data(study.id, "test_read")) == 1 and reads == 2
+    counted = ledger.event_data(study.id, KIND)
+    assert sorted((each["split"], each["variant"]) for each in counted) == [
+        ("test", 1), ("test", 2), ("test", 3), ("validation", 1)
+    ]  # fmt: skip
+    assert {sum(each["examples"]) for each in counted} == {64}
 
 
 def classifier(path: Path) -> Path:

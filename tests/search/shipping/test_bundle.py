@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def test_the_model_card_tells_data_metrics_steps_hardware_and_licences(bundle: P
     text = (bundle / "MODEL_CARD.md").read_text()
     for part in ("## Data", "1,079 examples to train", "CC BY 4.0", "## Measured on", "formula (simulated)"):
         assert part in text
+    assert "## Each class" in text and len(re.findall(r"\| [0-9] \| [0-9.]+ % \[.*\] \| \d+ of \d+ \|", text)) == 10
     for step in ("inherit", "distill", "prune", "quantize"):
         assert f"**{step}**" in text
     assert "of 359 examples" in text and "/tmp" not in text

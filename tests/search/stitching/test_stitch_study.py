@@ -137,6 +137,8 @@ def test_show_report_and_top_tell_it(made: Made, tmp_path: Path) -> None:
     assert len(tree["networks"]) == len(made.recorded.trials)
     assert len(tree["files"]) == sum(v.is_shipped for v in made.recorded.variants)
     assert {row["name"] for row in tree["given"]} == {"small-given", "large-given"}
+    assert sorted(row["variant"] for row in tree["per_class"]) == sorted([file["id"] for file in tree["files"]] * 2)
+    assert "each class, on 359 test examples, by " in shown.out
     assert process("top", "tiny-stitched", "--db", made.db).out.count("\n") == len(made.recorded.trials) + 1
     assert process("report", "tiny-stitched", "--db", made.db, "--out", tmp_path / "r.html").code == 0
     page = (tmp_path / "r.html").read_text()

@@ -120,8 +120,12 @@ def test_where_no_recipe_is_written_that_is_said(
 def test_show_tells_the_front_and_json_has_the_recipe(search: Call, done: Path) -> None:
     said = search("show", "--db", done / "lathe.db")
     assert said.code == 0 and "the front" in said.out and "shipped  " in said.out
+    assert "each class, on " in said.out
     tree = json.loads(search("show", "--db", done / "lathe.db", "--json").out)
     assert tree["recipe"]["steps"] and tree["front"] and tree["state"] == "done"
+    assert [(row["variant"], row["split"]) for row in tree["per_class"]] == [
+        (tree["shipped"], "test"), (tree["shipped"], "validation")
+    ]  # fmt: skip
     assert search("status", "--db", done / "lathe.db").code == 0
     assert search("report", "--db", done / "lathe.db", "--out", done / "tuned.html").code == 0
 
