@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ def launch(
     space: Space,
     override: Overrides = None,
     db: Db = DEFAULT_DB,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look in minutes: less of everything, as the study NAME-quick.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and the estimated time, run nothing.")
     ] = False,
@@ -44,12 +48,25 @@ def launch(
         from search.config.study import read_config
 
         config = read_config(space, override or [])
+        if quick:
+            config = _turned_down(space, config, override or [])
         if dry_run:
             from search.plan import print_plan
 
             print_plan(config)
             return
         run_study(config, db, quiet)
+
+
+def _turned_down(space: Path, config: "StudyConfig", given: list[str]) -> "StudyConfig":
+    """The config with what `--quick` stands for, which is said; what the user gave stays as given."""
+    from search.config.overrides import path_of
+    from search.config.quick import amount_of, quick_overrides
+    from search.config.study import read_config
+
+    less = quick_overrides(config, amount_of(config), [path_of(each) for each in given])
+    print(f"--quick is  {' '.join(f'-o {shlex.quote(each)}' for each in less)}", file=sys.stderr)
+    return read_config(space, [*less, *given])
 
 
 def resume(

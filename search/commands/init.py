@@ -61,7 +61,8 @@ def init(
             print(f"no images in {', '.join(map(repr, found.passed_over))}: passed over", file=sys.stderr)
         call = f"search launch {shlex.quote(str(out))}"
         print(
-            f"\n{call} --dry-run   what it will do, and how long that takes\n{call}             do it",
+            f"\n{call} --dry-run   what it will do, and how long that takes\n"
+            f"{call} --quick     a first look in about three minutes\n{call}             do it",
             file=sys.stderr,
         )
 

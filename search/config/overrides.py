@@ -23,14 +23,19 @@ def apply_overrides(source: Source, assignments: Sequence[str], environ: Mapping
     return source
 
 
+def path_of(assignment: str) -> Path:
+    """The parts of an override's path, positions in lists still text."""
+    return tuple(assignment.partition("=")[0].split("."))
+
+
 def _apply(source: Source, assignment: str, environ: Mapping[str, str]) -> Source:
     name, equals, written = assignment.partition("=")
-    if not equals or not name or "" in name.split("."):
+    if not equals or not name or "" in path_of(assignment):
         message = f"an override is written path=value, got {assignment!r}"
         problem = Problem((), message, 1, 1, len(assignment), "for example search.trials=20", assignment)
         return replace(source, problems=(*source.problems, problem))
     parsed = parse(written, environ)
-    path, problems = _path(source.tree, name.split("."), assignment)
+    path, problems = _path(source.tree, list(path_of(assignment)), assignment)
     for found in parsed.problems:
         column = found.column + len(name) + 1 if found.line == 1 else len(name) + 2
         problems.append(replace(found, path=path, line=1, column=column, origin=assignment))
@@ -44,7 +49,7 @@ def _apply(source: Source, assignment: str, environ: Mapping[str, str]) -> Sourc
     return replace(source, tree=tree, keys=keys, values=values, overridden=overridden, problems=problems_left)
 
 
-def _path(tree: Any, parts: list[str], assignment: str) -> tuple[Path, list[Problem]]:
+def _path(tree: Any, parts: list[Any], assignment: str) -> tuple[Path, list[Problem]]:
     """The path that `parts` name in `tree`, and what is wrong with it."""
     path: list[str | int] = []
     here = tree
