@@ -147,6 +147,7 @@ def run_study(config: "Config", db: str, quiet: bool, as_json: bool = False) -> 
 
 def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     from compress.processor import described, processor
+    from search.latency.files import too_many_threads
     from search.plan import headline, missing_test_part
     from search.state.ledger import Ledger
     from search.watch import Watch, duration
@@ -156,6 +157,9 @@ def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     watch.say(headline(config, db))
     if processor().type != "cpu":
         watch.say(f"trains on {described(processor())}; LATHE_PROCESSOR=cpu trains on the CPU")
+    for name, device in getattr(config, "devices", {}).items():
+        if warning := too_many_threads(device, name):
+            watch.say(warning)
     if missing := missing_test_part(getattr(config, "task", None)):
         watch.say(f"test part: {missing}")
     suffix = "" if db == DEFAULT_DB else f" --db {shlex.quote(db)}"

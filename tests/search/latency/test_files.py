@@ -3,15 +3,18 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer.testing
 
+from compress.devices.onnxruntime import OnnxRuntime
 from compress.export.screening import export_for_screening
 from compress.runner.feeding import ready_call
+from compress.runner.machine import machine
 from search.commands.app import app
 from search.errors import LatheError
-from search.latency.files import Effort, fitted
+from search.latency.files import Effort, fitted, too_many_threads
 from search.latency.noise import busy_processes
 from search.latency.sample_network import sample_model
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, plain
@@ -102,3 +105,12 @@ def test_the_model_that_is_measured_by_default_runs(tmp_path: Path) -> None:
     call, notes = ready_call(str(sample_model(tmp_path / "sample.onnx")))
     call()
     assert notes == []
+
+
+def test_more_threads_than_cores_are_warned_of_and_measured(files: list[Path]) -> None:
+    cores, call = int(machine()["cores"]), ["measure", str(files[0]), "--threads"]
+    said = typer.testing.CliRunner().invoke(app, [*call, str(cores + 1)])
+    assert said.exit_code == 0 and "faster" not in said.stdout
+    assert f"warning: onnxruntime has threads: {cores + 1}, and this process may use" in said.stderr
+    assert too_many_threads(OnnxRuntime(threads=cores), "here") == ""
+    assert too_many_threads(SimpleNamespace(threads=10**6, host="pi"), "pi") == "", "another machine's"
