@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,7 +61,7 @@ def test_a_formula_says_that_it_is_one(files: list[Path]) -> None:
         (["missing.onnx"], 4, "no file missing.onnx"),
         (["{folder}"], 2, "is a folder, and not one that `search export` wrote.*search measure .*large.onnx"),
         ([str(Path(__file__).parent)], 2, "is a folder.*Name an ONNX file"),
-        ([__file__], 6, "cannot open test_files.py.*Export"),
+        ([__file__], 6, "cannot open test_files.py: it is no ONNX model"),
         (["{small}", "--device", "onnxrt"], 4, "did you mean 'onnxruntime'"),
         (["{small}", "--device", "simulated", "--threads", "2"], 2, "no `threads`"),
         (["{small}", "--device", "ssh"], 2, "`host` must be a name"),
@@ -105,6 +106,14 @@ def test_the_model_that_is_measured_by_default_runs(tmp_path: Path) -> None:
     call, notes = ready_call(str(sample_model(tmp_path / "sample.onnx")))
     call()
     assert notes == []
+
+
+def test_an_archive_is_said_to_be_one_and_not_a_model(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
+        archive.writestr("a.onnx", "")
+    with pytest.raises(LatheError, match="bundle.zip: it is a zip archive.*Unpack a bundle") as caught:
+        run(tmp_path / "bundle.zip")
+    assert "PROTOBUF" not in str(caught.value) and caught.value.exit_code == 6
 
 
 def test_more_threads_than_cores_are_warned_of_and_measured(files: list[Path]) -> None:
