@@ -37,8 +37,7 @@ def load_given(source: str, choose: Mapping[str, Any] = MappingProxyType({})) ->
         return OnnxFile(Path(source))
     where, colon, attribute = source.rpartition(":")
     if not colon or not where or not attribute:
-        inside = sorted(Path(source).glob("*.onnx"))  # of a bundle, for example
-        remedy = f" Did you mean {str(inside[0])!r}?" if inside else ""
+        remedy = _remedy(source)
         raise GivenError(f"a model is my.onnx, module:attribute or file.py:attribute, got {source!r}.{remedy}")
     network = _attribute(_module(where), where, attribute)
     if not isinstance(network, nn.Module) and callable(network):
@@ -209,10 +208,26 @@ def _attribute(module: ModuleType, where: str, attribute: str) -> Any:
     try:
         return getattr(module, attribute)
     except AttributeError:
-        own = [n for n, v in vars(module).items() if isinstance(v, nn.Module) or _is_own_function(v, module)]
+        own = _own(module)
         close = nearest(attribute, own)
         hint = f"Did you mean {close!r}?" if close else f"It has: {', '.join(own) or 'no function and no network'}."
         raise GivenError(f"{where} has no {attribute!r}. {hint}") from None
+
+
+def _own(module: ModuleType) -> list[str]:
+    """The names of its networks, and of the functions and classes that it defines."""
+    return [n for n, v in vars(module).items() if isinstance(v, nn.Module) or _is_own_function(v, module)]
+
+
+def _remedy(source: str) -> str:
+    """What a model without an attribute may have meant: a file of a bundle, or something that a file of code has."""
+    if source.endswith(".py"):
+        own = _own(_module(source))
+        if len(own) == 1:
+            return f" Did you mean '{source}:{own[0]}'?"
+        return f" It has: {', '.join(f'{source}:{name}' for name in own) or 'no function and no network'}."
+    inside = sorted(Path(source).glob("*.onnx"))
+    return f" Did you mean {str(inside[0])!r}?" if inside else ""
 
 
 def _is_own_function(value: Any, module: ModuleType) -> bool:

@@ -21,7 +21,7 @@ def main() -> None:
 
 def _run() -> None:
     from search.commands.app import app
-    from search.errors import LatheError
+    from search.errors import Interrupted, LatheError
 
     try:
         app()
@@ -30,7 +30,8 @@ def _run() -> None:
             _say_stopped()
         raise
     except LatheError as error:
-        print(str(error) if error.exit_code == 3 and "error:" in str(error) else f"error: {error}", file=sys.stderr)
+        is_told = isinstance(error, Interrupted) or (error.exit_code == 3 and "error:" in str(error))
+        print(str(error) if is_told else f"error: {error}", file=sys.stderr)  # to pause a study is no error
         sys.exit(error.exit_code)
 
 

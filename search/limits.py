@@ -67,7 +67,7 @@ def describe_infeasible(arch: Architecture, limits: Mapping[str, float], weight_
     """The message for a space in which nothing is feasible."""
     values = exact_values(count(arch), weight_bytes)
     broken = [
-        f"{name} is {values[name]:,.0f}, limit {limits[name]:,.0f} ({ratio:.2f} times)"
+        f"{name} is {values[name]:,.0f}, limit {limits[name]:,.0f} ({ratio:,.{0 if ratio >= 100 else 2}f} times)"
         for name, ratio in excess(values, limits).items()
     ]
     return (

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from spaces.architecture import Architecture
 from spaces.counts import count
 from spaces.network import build
 from spaces.registry import nearest
-from spaces.space import largest, sample, size
+from spaces.space import SearchSpace, largest, sample, size
 from spaces.tasks import Data, Table
 
 SAMPLES = 200
@@ -77,6 +78,7 @@ def check_space(config: StudyConfig) -> str:
         f"{'images' if space.dims == 2 else 'series'} {'x'.join(map(str, data.input_shape))}",
         *([] if data.scores else [*_class_lines(data), f"test        {_test_part(config.task)}"]),
         f"space       {size(space):.2e} architectures",
+        *_too_many_strides(space),
         f"parameters  {min(c.params for c in counts):,} to {max(c.params for c in counts):,} in {SAMPLES} random ones",
         f"MACs        {min(c.macs for c in counts):,} to {max(c.macs for c in counts):,}",
         f"limits      {_met(config, inside) if config.limits else 'none'}",
@@ -89,6 +91,18 @@ def _class_lines(data: Data) -> list[str]:
     counts = counts_of(data)
     lacking = too_few(counts, data.classes)
     return [f"classes     {spread(counts, data.classes)}", *([f"warning     {lacking}"] if lacking else [])]
+
+
+def _too_many_strides(space: SearchSpace) -> list[str]:
+    """A warning where the resolution would fall below one position."""
+    side = max(space.input_shape[1:])
+    product = space.stem_stride * prod(stage.stride for stage in space.stages)
+    if product <= side:
+        return []
+    return [
+        f"warning     the strides multiply to {product}, and the input is {side} wide: its last stages see a single "
+        "position, where they cannot tell shapes apart. Lower some `stride`."
+    ]
 
 
 def _met(config: StudyConfig, inside: int) -> str:

@@ -51,14 +51,21 @@ def starts_of(config: RecipeConfig, ledger: Ledger, data: Data) -> list[Start]:
     """
     if not config.variant:
         return [Start(short_name(config.model), config.model, _given(config, data))]
-    study, records = _records(config.variant, ledger, BOTH if config.tune or ":" in config.variant else WINNERS)
-    if study.data_hash != data.digest:
-        raise ConfigError(f"error: {_other_data(study.name, study.config.get('task') or {}, config.tree['task'])}")
+    study, records = recorded_starts(config, ledger, data)
     code = _code_of(study, data)
     return [
         Start(f"{study.name}:{record.id}", f"{study.name}:{record.id}", _recorded(record, code, ledger))
         for record in records
     ]
+
+
+def recorded_starts(config: RecipeConfig, ledger: Ledger, data: Data) -> tuple[StudyRecord, list[VariantRecord]]:
+    """The study that `variant` names, and the rows to start from. Raises: ConfigError: if it is of other data.
+    NotFound."""
+    study, records = _records(config.variant, ledger, BOTH if config.tune or ":" in config.variant else WINNERS)
+    if study.data_hash != data.digest:
+        raise ConfigError(f"error: {_other_data(study.name, study.config.get('task') or {}, config.tree['task'])}")
+    return study, records
 
 
 def _other_data(name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:

@@ -106,7 +106,10 @@ class Ssh:
         }
         command = program + [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
         if self.identity:
-            command += ["-i", str(Path(self.identity).expanduser()), "-o", "IdentitiesOnly=yes"]
+            key = Path(self.identity).expanduser()
+            if not key.exists():  # ssh would try other keys, or none, and call the login refused
+                raise DeviceError(f"there is no key file {key}. Check `identity` of {self.host}.")
+            command += ["-i", str(key), "-o", "IdentitiesOnly=yes"]
         command += ["--", f"{self.user}@{self.host}" if self.user else self.host, *arguments]
         try:
             done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout_s)

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ def launch(
     space: Space,
     override: Overrides = None,
     db: Db = DEFAULT_DB,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look in minutes: less of everything, as the study NAME-quick.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and the estimated time, run nothing.")
     ] = False,
@@ -44,12 +48,25 @@ def launch(
         from search.config.study import read_config
 
         config = read_config(space, override or [])
+        if quick:
+            config = _turned_down(space, config, override or [])
         if dry_run:
             from search.plan import print_plan
 
             print_plan(config)
             return
         run_study(config, db, quiet)
+
+
+def _turned_down(space: Path, config: "StudyConfig", given: list[str]) -> "StudyConfig":
+    """The config with what `--quick` stands for, which is said; what the user gave stays as given."""
+    from search.config.overrides import path_of
+    from search.config.quick import amount_of, quick_overrides
+    from search.config.study import read_config
+
+    less = quick_overrides(config, amount_of(config), [path_of(each) for each in given])
+    print(f"--quick is  {' '.join(f'-o {shlex.quote(each)}' for each in less)}", file=sys.stderr)
+    return read_config(space, [*less, *given])
 
 
 def resume(
@@ -130,6 +147,7 @@ def run_study(config: "Config", db: str, quiet: bool, as_json: bool = False) -> 
 
 def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     from compress.processor import described, processor
+    from search.latency.files import too_many_threads
     from search.plan import headline, missing_test_part
     from search.state.ledger import Ledger
     from search.watch import Watch, duration
@@ -139,6 +157,9 @@ def _run(config: "Config", db: str, quiet: bool, as_json: bool) -> None:
     watch.say(headline(config, db))
     if processor().type != "cpu":
         watch.say(f"trains on {described(processor())}; LATHE_PROCESSOR=cpu trains on the CPU")
+    for name, device in getattr(config, "devices", {}).items():
+        if warning := too_many_threads(device, name):
+            watch.say(warning)
     if missing := missing_test_part(getattr(config, "task", None)):
         watch.say(f"test part: {missing}")
     suffix = "" if db == DEFAULT_DB else f" --db {shlex.quote(db)}"

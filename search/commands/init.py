@@ -64,7 +64,8 @@ def init(
             print(f"warning: {lacking}", file=sys.stderr)
         call = f"search launch {shlex.quote(str(out))}"
         print(
-            f"\n{call} --dry-run   what it will do, and how long that takes\n{call}             do it",
+            f"\n{call} --dry-run   what it will do, and how long that takes\n"
+            f"{call} --quick     a first look in about three minutes\n{call}             do it",
             file=sys.stderr,
         )
 

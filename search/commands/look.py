@@ -52,6 +52,12 @@ def top(
         print(json.dumps({"v": 1, "trials": rows}))
     elif not rows:
         print("no trials yet.")
+    elif sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        from search.report.telling_top import top_text
+
+        print(top_text(rows, get_terminal_size().columns))
     else:
         table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
 

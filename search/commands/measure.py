@@ -46,6 +46,8 @@ def measure(
     settings = ({"threads": threads} if threads else {}) | ({"shapes": ",".join(shape)} if shape else {})
     chosen = m.with_settings(device_named(device, setting or []), **settings)
     watch = Watch()
+    if warning := m.too_many_threads(chosen, device):
+        watch.say(warning)
     models = [model for each in files for model in m.files_in(each)]
     with watch.stage("Measuring"):
         reports = m.measure_files(

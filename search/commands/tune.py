@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search.commands.develop import check_out, explained, run_study
 from search.commands.options import DEFAULT_DB, Db, Json
+
+if TYPE_CHECKING:
+    from search.config.recipe import RecipeConfig
 
 NOTHING = "none: no step was worth it, the network ships as it was"
 
@@ -41,6 +44,8 @@ def tune(
         if dry_run:
             from search.tuning.plan import plan
 
+            if config.variant:
+                _check_variant(config, db)
             found = plan(config)
             print(json.dumps(found) if as_json else found["text"])
             return
@@ -56,6 +61,15 @@ def tune(
                 made = write_recipe(ledger, config.study, out / "recipe.yaml")
             if not as_json:
                 print(f"\nbundle   {out}: {len(written)} files" + f"\nrecipe   {made or NOTHING}")
+
+
+def _check_variant(config: "RecipeConfig", db: str) -> None:
+    """A plan for networks that there are not, or that are of other data, is none. Raises: NotFound, ConfigError."""
+    from search.starting import recorded_starts
+    from search.state.ledger import Ledger
+
+    with Ledger.open(db, create=False) as ledger:
+        recorded_starts(config, ledger, config.load_data())
 
 
 COMMANDS = (tune,)

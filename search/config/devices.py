@@ -111,8 +111,9 @@ def settings_of(make: Any, given: Sequence[str], noun: str) -> dict[str, Any]:
         name, equals, value = part.partition("=")
         if not equals and name in kinds:
             raise UsageError(f"a setting of {noun!r} is name=value, got {part!r}. Write {name}=VALUE.")
-        if not equals or name not in kinds:
-            raise UsageError(f"a setting of {noun!r} is name=value, got {part!r}; {suggestion(name, list(kinds))}")
+        if name not in kinds:
+            rule = "" if equals else f" A setting is name=value, got {part!r}."
+            raise UsageError(f"{noun!r} has no setting {name!r}; {suggestion(name, list(kinds))}{rule}")
         try:
             settings[name] = {"true": True, "false": False}[value] if kinds[name] is bool else kinds[name](value)
         except (ValueError, KeyError) as error:

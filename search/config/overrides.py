@@ -1,6 +1,7 @@
 """`-o search.trials=20`: values given on the command line replace those of the file."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -23,14 +24,19 @@ def apply_overrides(source: Source, assignments: Sequence[str], environ: Mapping
     return source
 
 
+def path_of(assignment: str) -> Path:
+    """The parts of an override's path, positions in lists still text; `steps[0]` is `steps.0`."""
+    return tuple(re.sub(r"\[(\d+)\]", r".\1", assignment.partition("=")[0]).split("."))
+
+
 def _apply(source: Source, assignment: str, environ: Mapping[str, str]) -> Source:
     name, equals, written = assignment.partition("=")
-    if not equals or not name or "" in name.split("."):
+    if not equals or not name or "" in path_of(assignment):
         message = f"an override is written path=value, got {assignment!r}"
         problem = Problem((), message, 1, 1, len(assignment), "for example search.trials=20", assignment)
         return replace(source, problems=(*source.problems, problem))
     parsed = parse(written, environ)
-    path, problems = _path(source.tree, name.split("."), assignment)
+    path, problems = _path(source.tree, list(path_of(assignment)), assignment)
     for found in parsed.problems:
         column = found.column + len(name) + 1 if found.line == 1 else len(name) + 2
         problems.append(replace(found, path=path, line=1, column=column, origin=assignment))
@@ -44,7 +50,7 @@ def _apply(source: Source, assignment: str, environ: Mapping[str, str]) -> Sourc
     return replace(source, tree=tree, keys=keys, values=values, overridden=overridden, problems=problems_left)
 
 
-def _path(tree: Any, parts: list[str], assignment: str) -> tuple[Path, list[Problem]]:
+def _path(tree: Any, parts: list[Any], assignment: str) -> tuple[Path, list[Problem]]:
     """The path that `parts` name in `tree`, and what is wrong with it."""
     path: list[str | int] = []
     here = tree
@@ -52,14 +58,16 @@ def _path(tree: Any, parts: list[str], assignment: str) -> tuple[Path, list[Prob
         last = index == len(parts) - 1
 
         def problem(message: str, hint: str = "", part: str = part, before: int = index) -> list[Problem]:
-            column = sum(len(p) + 1 for p in parts[:before]) + 1
+            column = 0
+            for earlier in parts[:before]:  # found, not counted: a position may stand in brackets
+                column = assignment.index(earlier, column) + len(earlier)
+            column = assignment.index(part, column) + 1
             return [Problem(tuple(path), message, 1, column, len(part), hint, assignment)]
 
         where = dotted(tuple(path))
         if isinstance(here, dict):
-            close = [part.replace("[", ".").rstrip("]")] if "[" in part else []  # as in other languages: stages[0]
-            close += get_close_matches(part, list(here), n=1, cutoff=0.75)
-            if part not in here and close and (not last or "[" in part):
+            close = get_close_matches(part, list(here), n=1, cutoff=0.75)
+            if part not in here and close and not last:
                 message = f"there is no {part!r} in {where or 'the file'}"
                 return tuple(path), problem(message, f"did you mean {close[0]!r}?")
             path.append(part)

@@ -27,6 +27,7 @@ from spaces.space import SearchSpace, StageSpace
 from spaces.tasks import TASKS, Data, Table, Task
 
 SECTIONS = ("study", "task", "space", "supernet", "search", "objectives", "limits", "devices", "compress", "export")
+MOST_TRIALS = 1_000_000  # weeks of any machine: what is more is a slip
 LARGEST_SEED = 2**32 - 1  # what numpy and torch both take
 COSTS = ("params", "macs", "peak_bytes", "size_bytes")
 QUALITIES = {"loss": "min", "accuracy": "max"}
@@ -60,6 +61,8 @@ class Search:
             raise ValueError(f"`seed` must be at most {LARGEST_SEED:,}, got {self.seed:,}.")
         if self.trials < 1:
             raise ValueError(f"`trials` must be at least 1, got {self.trials}.")
+        if self.trials > MOST_TRIALS:
+            raise ValueError(f"`trials` must be at most {MOST_TRIALS:,}, got {self.trials:,}. Usual are 50 to 500.")
         if self.calibration < 4:
             raise ValueError(f"`calibration` must be at least 4, got {self.calibration}.")
         if self.exports < self.calibration:

@@ -20,7 +20,9 @@ from compress.export import ExportError
 from compress.export.arena import arena_bytes
 from compress.measurement import Measurement, exact
 from compress.runner.engines import Unrunnable
+from compress.runner.machine import machine
 from search.errors import DeviceError, NotFound, UsageError
+from search.report.words import counted
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,17 @@ def with_settings(device: Any, **settings: Any) -> Any:
         return replace(device, **{name: value for name, value in settings.items() if name in known})
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def too_many_threads(device: Any, name: str) -> str:
+    """A warning where an engine on this machine has more threads than cores that it may use; else nothing."""
+    threads, cores = getattr(device, "threads", 1), int(machine()["cores"])
+    if not hasattr(device, "setup") or threads <= cores:  # of another machine nothing is known here
+        return ""
+    return (
+        f"warning: {name} has threads: {threads}, and this process may use {counted(cores, 'core')}: "
+        "its threads wait for each other, and latencies are longer and less steady."
+    )
 
 
 def files_in(given: Path) -> list[Path]:

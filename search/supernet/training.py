@@ -37,6 +37,8 @@ from search.supernet.shared_weights import Supernet
 from spaces.architecture import Architecture
 from spaces.tasks import Data
 
+LARGEST_LR = 100  # far above what trains anything: what is larger is a slip
+
 
 @dataclass(frozen=True)
 class Sharing(Training):
@@ -57,6 +59,8 @@ class Sharing(Training):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.lr > LARGEST_LR:
+            raise ValueError(f"`lr` must be at most {LARGEST_LR}, got {self.lr:g}. Write 0.05 to begin with.")
         if self.divergence not in DIVERGENCES:
             raise ValueError(f"`divergence` must be one of {', '.join(DIVERGENCES)}, got {self.divergence!r}.")
         if self.split and self.rule.teaches and self.distill:

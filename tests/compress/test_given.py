@@ -18,6 +18,18 @@ def test_a_folder_is_answered_with_the_model_in_it(tmp_path: Path) -> None:
         load_given(str(tmp_path))
 
 
+def test_a_file_without_an_attribute_is_answered_with_what_is_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "mynet.py"
+    file.write_text("from torch import nn\n\nnet = nn.Linear(2, 2)\n")
+    with pytest.raises(GivenError, match=r"got '.*mynet.py'\. Did you mean '.*mynet.py:net'\?"):
+        load_given(str(file))
+    file.write_text("from torch import nn\n\nnet = nn.Linear(2, 2)\n\n\ndef make():\n    return net\n")
+    with pytest.raises(GivenError, match=r"It has: .*mynet.py:net, .*mynet.py:make\."):
+        load_given(str(file))
+    with pytest.raises(GivenError, match="there is no file .*Did you mean '.*mynet.py'"):
+        load_given(str(tmp_path / "mynett.py"))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_network_that_flattens_by_view_gets_the_order_of_memory_that_it_needs(channels: int) -> None:
     class Viewing(nn.Module):

@@ -111,6 +111,11 @@ def test_a_login_that_is_refused_is_not_called_unplugged(server: Sshd, tmp_path:
     assert not isinstance(caught.value, DeviceOffline)
 
 
+def test_a_key_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="there is no key file .*/none. Check `identity`"):
+        Ssh(host="127.0.0.1", identity=str(tmp_path / "none")).about()
+
+
 def test_a_python_in_the_home_of_the_device_is_found_there(
     adb: Adb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,7 +59,7 @@ def test_a_study_that_pauses_says_how_to_go_on_and_not_to_begin_again(
     (tmp_path / "some.onnx").touch()
     said = search("measure", tmp_path / "some.onnx")
     assert said.code == 130 and said.out == ""
-    assert said.err == "error: study 'tiny' is paused. Go on with:  search resume tiny\n"
+    assert said.err == "study 'tiny' is paused. Go on with:  search resume tiny\n"
 
 
 def test_ctrl_c_while_the_commands_are_being_loaded_leaves_with_130_and_one_line(

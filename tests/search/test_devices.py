@@ -103,7 +103,7 @@ ADD = ("device", "add")
     [
         ((*ADD, "p", "--kind", "shh"), 4, "did you mean 'ssh'?"),
         ((*ADD, "p", "--kind", "ssh"), 2, "`host` must be a name"),
-        ((*ADD, "p", "--kind", "ssh", "--set", "hots=a"), 2, "did you mean 'host'?"),
+        ((*ADD, "p", "--kind", "ssh", "--set", "hots=a"), 2, "'ssh' has no setting 'hots'; did you mean 'host'?"),
         ((*ADD, "p", "--kind", "ssh", "--set", "host=a", "--set", "port=x"), 2, "`port` must be a whole number"),
         ((*ADD, "p", "--kind", "ssh", "--set", "host"), 2, "got 'host'. Write host=VALUE."),
         ((*ADD, "a b", "--kind", "simulated"), 2, "must be a name of at most 64 letters"),

@@ -7,10 +7,10 @@ import pytest
 
 from search.config.study import read_config
 from search.errors import Infeasible
-from search.limits import exact_values, excess, feasible_sample, total_excess
+from search.limits import describe_infeasible, exact_values, excess, feasible_sample, total_excess
 from search.study import exact_limits
 from spaces.counts import Counts, count
-from spaces.space import SearchSpace, sample
+from spaces.space import SearchSpace, sample, smallest
 from tests.contracts.small_spaces import space_of
 from tests.search.finished_study import TINY
 
@@ -70,3 +70,10 @@ def test_the_shipped_spaces_are_entered_where_one_architecture_in_a_thousand_is_
     limits = {name: min(values[name] for values in drawn) for name in ("params", "macs")}  # each met by 0.1 %
     for seed in range(3):
         assert total_excess(feasible_sample(space, limits, 1, random.Random(seed)), limits, 1) == 0
+
+
+def test_how_far_a_limit_is_away_is_readable() -> None:
+    arch = smallest(SPACE, random.Random(0))
+    params = count(arch).params
+    assert f"({params:,.0f} times)" in describe_infeasible(arch, {"params": 1.0}, 4)
+    assert "(1.25 times)" in describe_infeasible(arch, {"params": params / 1.25}, 4)

@@ -83,3 +83,16 @@ def test_a_test_part_that_is_not_there_is_said_before_anything_is_trained(search
     right = search("validate", TINY, "-o", task.replace("tets", "test"))
     assert f"test        {tmp_path / 'test'}, read once at the end" in right.out
     assert "20% of the examples, read once at the end" in search("validate", TINY).out
+
+
+def test_values_that_can_only_be_slips_are_one_message(search: Call) -> None:
+    said = search("validate", TINY, "-o", "supernet.lr=1e30", "-o", "search.trials=100000000000")
+    assert said.code == 3 and "2 errors" in said.err
+    assert "`lr` must be at most 100, got 1e+30" in said.err
+    assert "`trials` must be at most 1,000,000, got 100,000,000,000" in said.err
+
+
+def test_strides_beyond_the_size_of_the_input_are_warned_of(search: Call) -> None:
+    said = search("validate", TINY, "-o", "space.stages[0].stride=4", "-o", "space.stages[1].stride=4")
+    assert said.code == 0 and "the strides multiply to 16, and the input is 8 wide" in said.out
+    assert "warning" not in search("validate", TINY).out

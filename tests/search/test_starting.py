@@ -10,6 +10,7 @@ from search.errors import ConfigError
 from search.starting import starts_of, teacher_of
 from search.state.ledger import Ledger
 from search.state.records import VariantRecord
+from tests.search.command_line import Call, is_one_message
 from tests.search.finished_study import Finished
 
 STEPS = "steps: [quantize]"
@@ -78,3 +79,15 @@ def test_a_recipe_with_another_task_than_the_studys_is_told_in_what_they_differ(
         starts_of(config, opened, config.load_data())
     assert "its task says seed: 0, the recipe's seed: 7. Write the same" in str(raised.value)
     assert "--data SPACE.yaml" in str(raised.value)
+
+
+def test_a_dry_run_finds_that_a_study_was_made_with_other_data(
+    search: Call, finished: Finished, tmp_path: Path
+) -> None:
+    file = tmp_path / "tune.yaml"
+    file.write_text(f"task: {{kind: digits, seed: 7}}\ntune: {{{STEPS}}}\n")
+    call = ("tune", "--recipe", file, "--db", finished.db, "--dry-run", "--variant")
+    is_one_message(search(*call, "tiny"), 3, "was made with other data", "seed: 7")
+    is_one_message(search(*call, "tinny"), 4, "Did you mean 'tiny'?")
+    file.write_text(f"task: {{kind: digits, seed: 0}}\ntune: {{{STEPS}}}\n")
+    assert search(*call, "tiny").code == 0

@@ -54,6 +54,15 @@ def session_options(threads: int = 1) -> ort.SessionOptions:
     return options
 
 
+def _what_it_is(path: str) -> str:
+    """Of a file that is no model: a sentence, and what to do."""
+    with open(path, "rb") as file:
+        begins = file.read(4)
+    if begins == b"PK\x03\x04":
+        return "it is a zip archive and no ONNX model. Unpack a bundle, and name its folder or the .onnx file in it."
+    return "it is no ONNX model, or a damaged one. Name another file. Export the network again if it is the right one."
+
+
 def open_file(path: str, options: Options) -> Opened:
     """Inputs and outputs are bound once: 5-15 us less a call."""
     import onnxruntime as ort
@@ -64,7 +73,10 @@ def open_file(path: str, options: Options) -> Opened:
     try:
         session = ort.InferenceSession(path, session_options(threads), providers=[CUDA, CPU] if cuda else [CPU])
     except Exception as error:  # onnxruntime's exceptions have no common ancestor but Exception
-        said = f"ONNX Runtime cannot open {os.path.basename(path)}: {first_line(error)}"
+        name = os.path.basename(path)
+        if "INVALID_PROTOBUF" in str(error):
+            raise Unrunnable(f"ONNX Runtime cannot open {name}: {_what_it_is(path)}") from error
+        said = f"ONNX Runtime cannot open {name}: {first_line(error)}"
         raise Unrunnable(f"{said} Export the network again.") from error
     if cuda and session.get_providers()[0] != CUDA:  # where the device does not start it goes on without a word
         raise Unrunnable("ONNX Runtime found no CUDA device that it can use. Measure with `processor: cpu`.")

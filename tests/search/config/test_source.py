@@ -258,9 +258,10 @@ def test_an_override_takes_away_the_problem_of_what_it_replaces(tmp_path: Path) 
         ("stages.2.depth=1", "`stages` has the positions 0 to 1, got '2'"),
         ("stages.first=1", "`stages` has the positions 0 to 1, got 'first'"),
         (
-            "stages[1].depth=1",
-            "stages[1].depth=1\n   | ^^^^^^^^^ did you mean 'stages.1'?",
+            "stages[1].depth.x=1",
+            "stages[1].depth.x=1\n   |                 ^",
         ),
+        ("stages[2].depth=1", "stages[2].depth=1\n   |        ^"),
         ("search.trials.x=1", "`search.trials` is the single value 120, it has no field 'x'"),
         ("search.trials", "an override is written path=value, got 'search.trials'"),
         ("search..trials=1", "an override is written path=value"),
@@ -273,3 +274,10 @@ def test_an_override_that_fits_nowhere_is_refused(tmp_path: Path, assignment: st
     after = apply_overrides(before, [assignment], {})
     assert len(after.problems) == 1 and after.tree == before.tree
     assert expected in render(after.problems, after.text, "space.yaml")
+
+
+def test_a_position_in_brackets_is_that_with_a_dot(tmp_path: Path) -> None:
+    before = read(tmp_path, "stages: [{depth: [1]}, {depth: [2, 3]}]\n")
+    for written in ("stages[1].depth[0]=9", "stages.1.depth.0=9"):
+        after = apply_overrides(before, [written], {})
+        assert not after.problems and after.tree["stages"] == [{"depth": [1]}, {"depth": [9, 3]}]

@@ -2,16 +2,20 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer.testing
 
+from compress.devices.onnxruntime import OnnxRuntime
 from compress.export.screening import export_for_screening
 from compress.runner.feeding import ready_call
+from compress.runner.machine import machine
 from search.commands.app import app
 from search.errors import LatheError
-from search.latency.files import Effort, fitted
+from search.latency.files import Effort, fitted, too_many_threads
 from search.latency.noise import busy_processes
 from search.latency.sample_network import sample_model
 from tests.compress.small_networks import INPUT_SHAPE, NORMALISATION, plain
@@ -57,7 +61,7 @@ def test_a_formula_says_that_it_is_one(files: list[Path]) -> None:
         (["missing.onnx"], 4, "no file missing.onnx"),
         (["{folder}"], 2, "is a folder, and not one that `search export` wrote.*search measure .*large.onnx"),
         ([str(Path(__file__).parent)], 2, "is a folder.*Name an ONNX file"),
-        ([__file__], 6, "cannot open test_files.py.*Export"),
+        ([__file__], 6, "cannot open test_files.py: it is no ONNX model"),
         (["{small}", "--device", "onnxrt"], 4, "did you mean 'onnxruntime'"),
         (["{small}", "--device", "simulated", "--threads", "2"], 2, "no `threads`"),
         (["{small}", "--device", "ssh"], 2, "`host` must be a name"),
@@ -102,3 +106,20 @@ def test_the_model_that_is_measured_by_default_runs(tmp_path: Path) -> None:
     call, notes = ready_call(str(sample_model(tmp_path / "sample.onnx")))
     call()
     assert notes == []
+
+
+def test_an_archive_is_said_to_be_one_and_not_a_model(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
+        archive.writestr("a.onnx", "")
+    with pytest.raises(LatheError, match="bundle.zip: it is a zip archive.*Unpack a bundle") as caught:
+        run(tmp_path / "bundle.zip")
+    assert "PROTOBUF" not in str(caught.value) and caught.value.exit_code == 6
+
+
+def test_more_threads_than_cores_are_warned_of_and_measured(files: list[Path]) -> None:
+    cores, call = int(machine()["cores"]), ["measure", str(files[0]), "--threads"]
+    said = typer.testing.CliRunner().invoke(app, [*call, str(cores + 1)])
+    assert said.exit_code == 0 and "faster" not in said.stdout
+    assert f"warning: onnxruntime has threads: {cores + 1}, and this process may use" in said.stderr
+    assert too_many_threads(OnnxRuntime(threads=cores), "here") == ""
+    assert too_many_threads(SimpleNamespace(threads=10**6, host="pi"), "pi") == "", "another machine's"
