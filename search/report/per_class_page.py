@@ -27,6 +27,7 @@ def classes_section(recorded: Recorded, found: Sequence[Model]) -> str:
         return ""
     folded = "".join(f"<details><summary>{title}</summary>{body}</details>" for title, body in shown[1:])
     title, body = shown[0]
+    body += f'<p class="about small">{ABOUT}</p>' if 'class="matrix' in body else ""
     return f'<section class="long"><h2>Each class</h2><p class="about">{title}.</p>{body}{folded}</section>'
 
 
@@ -34,7 +35,7 @@ def _part(confusion: Confusion, split: str, file: str) -> tuple[str, str]:
     told = "".join(f'<p class="named">{_marked(sentence)}</p>' for sentence in sentences(confusion))
     which = f"{file} on the {confusion.n:,} {split} examples"
     if len(confusion.classes) <= SQUARE:
-        return which, f'{told}{matrix_html(confusion, split)}<p class="about small">{ABOUT}</p>'
+        return which, told + matrix_html(confusion, split)
     return f"{which}, the worst of {len(confusion.asked):,} classes", told + _worst(confusion) + _often(confusion)
 
 
