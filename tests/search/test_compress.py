@@ -329,7 +329,8 @@ def test_ctrl_c_before_a_study_began_says_to_call_again(
 
     monkeypatch.setattr("search.compressing.starts_of", interrupted)
     call = ("compress", "-q", "--model", f"{MODELS}:residual", "--recipe", recipe(), "--db", tmp_path / "lathe.db")
-    is_one_message(search(*call), 130, "stopped before the study began; the same command begins again")
+    said = search(*call)
+    assert (said.code, said.err) == (130, "stopped before the study began; the same command begins again.\n"), said
 
 
 MISTAKES = [
