@@ -44,7 +44,7 @@ def on(name: str) -> Iterator[None]:
         yield
 
 
-def both(work: Callable[[], dict[str, Tensor]]) -> None:
+def assert_the_same(work: Callable[[], dict[str, Tensor]]) -> None:
     """What is worked out elsewhere is in main memory afterwards, and the same."""
     torch.manual_seed(0)
     with on("cpu"):
@@ -77,7 +77,7 @@ def test_a_block_is_trained_and_evaluated(kinds: tuple[str, ...], shape: tuple[i
         quality = evaluate(network, data, data.validation)
         return network.state_dict() | {"losses": torch.from_numpy(quality.losses)}
 
-    both(work)
+    assert_the_same(work)
 
 
 @pytest.mark.parametrize("rule", RULES.names())
@@ -92,7 +92,7 @@ def test_a_rule_trains_shared_weights_and_goes_on_with_them(rule: str) -> None:
             train_supernet(resumed, FEW, replace(config, epochs=2), seed=0, start=saved[1])
         return supernet.tensors() | {f"resumed {name}": tensor for name, tensor in resumed.tensors().items()}
 
-    both(work)
+    assert_the_same(work)
 
 
 @pytest.mark.parametrize("config", [
@@ -105,7 +105,7 @@ def test_so_do_the_ways_to_share_a_batch_and_to_cut_the_space(config: Sharing) -
         train_supernet(supernet, FEW, config, seed=0)
         return supernet.tensors()
 
-    both(work)
+    assert_the_same(work)
 
 
 @pytest.mark.parametrize("augmented", [False, True], ids=["as they are", "mirrored"])
@@ -120,7 +120,7 @@ def test_a_distillation_loss_trains_with_the_teacher_there(name: str, augmented:
         after = Distill(loss=name, epochs=1, batch=32, lr=0.01)(student, Context(data, teacher, tmp_path))
         return after.network.state_dict()
 
-    both(work)
+    assert_the_same(work)
     assert {tensor.device.type for tensor in teacher.state_dict().values()} == {"cpu"}
 
 

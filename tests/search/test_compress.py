@@ -328,8 +328,9 @@ def test_ctrl_c_before_a_study_began_says_to_call_again(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("search.compressing.starts_of", interrupted)
-    call = ("compress", "-q", "--model", f"{MODELS}:residual", "--recipe", recipe(), "--db", tmp_path / "lathe.db")
-    said = search(*call)
+    said = search(
+        "compress", "-q", "--model", f"{MODELS}:residual", "--recipe", recipe(), "--db", tmp_path / "lathe.db"
+    )
     assert (said.code, said.err) == (130, "stopped before the study began; the same command begins again.\n"), said
 
 
