@@ -328,10 +328,8 @@ def test_ctrl_c_before_a_study_began_says_to_call_again(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("search.compressing.starts_of", interrupted)
-    said = search(
-        "compress", "-q", "--model", f"{MODELS}:residual", "--recipe", recipe(), "--db", tmp_path / "lathe.db"
-    )
-    assert (said.code, said.err) == (130, "stopped before the study began; the same command begins again.\n"), said
+    call = ("compress", "-q", "--model", f"{MODELS}:residual", "--recipe", recipe(), "--db", tmp_path / "lathe.db")
+    assert search(*call) == Said(130, "", "stopped before the study began; the same command begins again.\n")
 
 
 MISTAKES = [
