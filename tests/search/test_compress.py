@@ -22,7 +22,7 @@ from search.errors import Interrupted
 from search.state.ledger import Ledger
 from search.state.recorded import load_study
 from spaces.tasks import Digits
-from tests.search.command_line import Call, is_one_message
+from tests.search.command_line import Call, Said, is_one_message
 from tests.search.given_models import Residual
 from tests.spaces.parquet_files import pictures, write
 
