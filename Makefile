@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 SPACE ?= studies/digits/space.yaml
 STUDY ?= digits-cpu
-# Two files of tests at a time; more would measure each other's load.
+# Two files of tests at a time, a thread each; more would measure each other's load.
 SIDE_BY_SIDE ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test slow check format venv clean
@@ -24,10 +24,10 @@ demo: $(READY)
 	@echo "See it in the browser:  $(BIN)/search dashboard"
 
 test: $(READY)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 slow: $(READY)
-	$(BIN)/python -m pytest -m slow $(SIDE_BY_SIDE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow $(SIDE_BY_SIDE)
 
 check: $(READY)
 	$(BIN)/ruff check .

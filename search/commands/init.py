@@ -65,7 +65,7 @@ def init(
         call = f"search launch {shlex.quote(str(out))}"
         print(
             f"\n{call} --dry-run   what it will do, and how long that takes\n"
-            f"{call} --quick     a first look in about three minutes\n{call}             do it",
+            f"{call} --quick     a first look in about four minutes\n{call}             do it",
             file=sys.stderr,
         )
 

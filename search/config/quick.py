@@ -1,4 +1,4 @@
-"""`search launch --quick`: a first look in about three minutes, by overrides that anyone could have written."""
+"""`search launch --quick`: a first look in about four minutes, by overrides that anyone could have written."""
 
 import random
 from collections.abc import Iterator, Sequence
