@@ -148,7 +148,7 @@ def check_training(network: nn.Module, name: str, data: Data) -> None:
     """Raises GivenError if the network does not put out logits while it is trained, where it may do more than in use:
     answers of heads that only training has, for example."""
     made, x = copy.deepcopy(network).train(), data.normalise(data.train.x[:2])
-    with torch.random.fork_rng(), torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         try:
             logits = made(x)
         except Exception as error:

@@ -29,13 +29,14 @@ class OnnxFile(nn.Module):
         self._session: Any = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Runs in ONNX Runtime; no gradients."""
+        """Runs in ONNX Runtime, in main memory wherever `x` is; no gradients."""
         from compress.export.session import open_session
 
         self._session = self._session or open_session(self.path)
         name = self._session.get_inputs()[0].name
-        rows = [torch.from_numpy(self._session.run(None, {name: image[None].contiguous().numpy()})[0]) for image in x]
-        return torch.cat(rows)
+        images = x.cpu().contiguous().numpy()
+        rows = [torch.from_numpy(self._session.run(None, {name: image[None]})[0]) for image in images]
+        return torch.cat(rows).to(x.device)
 
 
 def foreign_file(network: OnnxFile, name: str, input_shape: tuple[int, ...], classes: int) -> Foreign:

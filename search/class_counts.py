@@ -23,7 +23,7 @@ def counts_of(data: Data) -> Counts:
         name: np.bincount(split.y.numpy(), minlength=classes).tolist()
         for name, split in (("train", data.train), ("validate", data.validation))
     }
-    return found | ({"test": data.held_back} if data.held_back else {})
+    return found | ({"test": data.test_counts} if data.test_counts else {})
 
 
 def foreseen(counts: Sequence[int], task: Any) -> Counts:

@@ -29,4 +29,4 @@ def toy_data(
 
     test = split(64)
     names = tuple(f"picture {i}" for i in range(CLASSES))
-    return make_data(split(train), split(64), lambda: test, names, f"toy {seed}", crop_pixels, flip)
+    return make_data(split(train), split(64), lambda: test, names, f"toy {seed}", (), crop_pixels, flip)

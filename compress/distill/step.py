@@ -13,7 +13,7 @@ from compress.context import Context
 from compress.distill import LOSSES, DistillLoss, Finishing
 from compress.distill import assistant as assistants  # the module: it imports compress.recipe, which imports this one
 from compress.distill.seen import Seen, Watched
-from compress.processor import home_of, visiting
+from compress.processor import processor, visiting
 from compress.recipe import STEPS, StepError
 from compress.train import Batch, Loss, Training, fit, hard_labels
 from compress.variant import Variant
@@ -135,7 +135,7 @@ def teacher_logits(teacher: nn.Module, data: Data) -> Callable[[Batch], Tensor]:
 
     if data.is_augmented:
         return lambda batch: ask(batch.x)
-    here = home_of(teacher)
+    here = processor()  # where whoever teaches is while it is asked
     known = torch.cat([ask(data.normalise(part).to(here)) for part in data.train.x.split(256)])
     return lambda batch: known[batch.rows]
 
@@ -176,7 +176,7 @@ def _features(
 ) -> Lesson:
     """Raises StepError if the features of the two networks cannot be compared."""
     assert context.teacher is not None
-    x = context.data.normalise(context.data.train.x[:4]).to(home_of(network))
+    x = context.data.normalise(context.data.train.x[:4]).to(processor())
     opened: list[Watched] = []
     try:
         for each in (network, context.teacher):

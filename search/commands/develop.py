@@ -49,7 +49,7 @@ def launch(
 
         config = read_config(space, override or [])
         if quick:
-            config = _turned_down(space, config, override or [])
+            config = _quick(space, config, override or [])
         if dry_run:
             from search.plan import print_plan
 
@@ -58,7 +58,7 @@ def launch(
         run_study(config, db, quiet)
 
 
-def _turned_down(space: Path, config: "StudyConfig", given: list[str]) -> "StudyConfig":
+def _quick(space: Path, config: "StudyConfig", given: list[str]) -> "StudyConfig":
     """The config with what `--quick` stands for, which is said; what the user gave stays as given."""
     from search.config.overrides import path_of
     from search.config.quick import amount_of, quick_overrides

@@ -50,6 +50,11 @@ class Place:
     ledger: Ledger
     precisions: Sequence[str] = (FLOAT,)
 
+    @property
+    def fingerprint(self) -> str:
+        """Under which the database knows the device."""
+        return fingerprint_of(self.device)
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -80,7 +85,7 @@ def calibrate_device(place: Place, networks: int, watch: Watch) -> list[Fit]:
 def missing_blocks(place: Place) -> list[Placement]:
     """Placements of the space that are not known in every precision, in a fixed random order: if it is stopped early,
     the first hundred are as good a guess as any."""
-    known = [known_blocks(place.ledger, fingerprint_of(place.device), precision).ms for precision in place.precisions]
+    known = [known_blocks(place.ledger, place.fingerprint, precision).ms for precision in place.precisions]
     wanted = [placed for placed in placements(place.space) if not all(placed.key in ms for ms in known)]
     return random.Random(0).sample(wanted, len(wanted))
 
@@ -92,9 +97,7 @@ def missing_networks(place: Place, count: int) -> list[Architecture]:
     drawn = {arch.id: arch for arch in (sample(place.space, rng) for _ in range(DRAWN * count))}
     known = set(drawn)
     for precision in place.precisions:
-        known &= {
-            arch.id for arch, _ in known_networks(place.ledger, fingerprint_of(place.device), place.space, precision)
-        }
+        known &= {arch.id for arch, _ in known_networks(place.ledger, place.fingerprint, place.space, precision)}
     wanted = list(drawn.values())
     if others := _others(place):
         wanted = [wanted[i] for i in choose(others, np.stack([features(arch) for arch in wanted]), count)]
@@ -104,15 +107,15 @@ def missing_networks(place: Place, count: int) -> list[Architecture]:
 def _others(place: Place) -> list[DeviceTable]:
     """What the database knows of other devices."""
     kind = "simulated" if isinstance(place.device, Simulated) else "measured"
-    return device_tables(place.ledger.latencies_elsewhere(fingerprint_of(place.device)), place.space, kind)
+    return device_tables(place.ledger.latencies_elsewhere(place.fingerprint), place.space, kind)
 
 
 def fit_of(place: Place, precision: str) -> Fit | None:
     """How well the blocks that are known foresee the networks that are known."""
-    table = known_blocks(place.ledger, fingerprint_of(place.device), precision)
+    table = known_blocks(place.ledger, place.fingerprint, precision)
     pairs = [
         (row, m.value)
-        for arch, m in known_networks(place.ledger, fingerprint_of(place.device), place.space, precision)
+        for arch, m in known_networks(place.ledger, place.fingerprint, place.space, precision)
         if (row := table.row(place.space, arch)) is not None
     ]
     model = fit_blocks([row for row, _ in pairs], [ms for _, ms in pairs])

@@ -7,7 +7,7 @@ from typing import Any
 from search.errors import UsageError
 from search.objectives import Objective, front, minimised
 from search.report.comparison import Model, best_shipped, models, value_of
-from search.report.costs import cost_of
+from search.report.costs import study_cost
 from search.report.summary import Quantity, objectives_of, screened_as, shares, summarise
 from search.state.recorded import Recorded
 
@@ -89,7 +89,7 @@ def _one(recorded: Recorded, objectives: Sequence[Objective]) -> Beside:
     ]
     kept = front([_values(network, objectives) for network in found])
     config: Mapping[str, Any] = recorded.study.config.get("search") or {}
-    cost = cost_of(recorded)
+    cost = study_cost(recorded)
     return Beside(
         name=recorded.study.name,
         sampler=str(config.get("sampler", "")),

@@ -10,7 +10,7 @@ from search.watch import duration
 FINISHED, STOPPED = "finished", "stopped"  # kinds of the events that end a run
 
 
-def cost_of(recorded: Recorded) -> Mapping[str, Any] | None:
+def study_cost(recorded: Recorded) -> Mapping[str, Any] | None:
     """{"total", "seconds": {stage: s}, "peak_mb"}: sums over the runs that paused or failed and the one that ended the
     study, and the largest memory; None before its end. A run that was killed left no word."""
     ends = [event.data for event in recorded.events if event.kind in (FINISHED, STOPPED)]

@@ -34,7 +34,8 @@ def held_back(summary: Summary, recorded: Recorded, found: Sequence[Model]) -> S
     """The summary; where the shipped network may be guessing, its coverage says of no front that it won."""
     if summary.coverage is None or not no_better_than_guessing(recorded, found):
         return summary
-    said = f"{covered(summary.coverage)}: nothing can be concluded from that until networks learn the task."
+    both = covered(summary.coverage.search, summary.coverage.random)
+    said = f"{both}: nothing can be concluded from that until networks learn the task."
     return replace(summary, coverage=replace(summary.coverage, sentence=said))
 
 

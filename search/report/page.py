@@ -12,7 +12,7 @@ from search.latency.calibration import calibrate
 from search.report import words
 from search.report.charts import calibration_svg, front_svg
 from search.report.comparison import Comparison, Model, best_shipped, chains, models
-from search.report.costs import cost_of
+from search.report.costs import study_cost
 from search.report.cuts import cut_sentences
 from search.report.guessing import comparisons, held_back, no_better_than_guessing
 from search.report.html import filled, page_html, write_page
@@ -208,7 +208,7 @@ def _certificate(recorded: Recorded) -> str:
 
 
 def _hardware(recorded: Recorded) -> str:
-    cost = cost_of(recorded)
+    cost = study_cost(recorded)
     blocks = [
         f"<h3>{escape(device.name)} ({escape(device.kind)})</h3>" + _plain(device.spec) for device in recorded.devices
     ] or ['<p class="empty">Nothing was measured.</p>']

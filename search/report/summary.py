@@ -190,7 +190,7 @@ def cover(search: Sequence[Point], random: Sequence[Point], objectives: Sequence
         {name: o.minimised(value) for name, o, value in zip(names, objectives, corner, strict=True)}
         for corner in (ideal, reference)
     ]
-    return _told(Coverage(signed[0], signed[1], ours, theirs, ""))
+    return Coverage(signed[0], signed[1], ours, theirs, f"{covered(ours, theirs)}: {_verdict(ours, theirs)}")
 
 
 def shares(
@@ -208,22 +208,19 @@ def shares(
     return ideal, sides, [hypervolume(members, [1.0] * len(ideal)) for members in unit]
 
 
-def covered(cover: Coverage) -> str:
+def covered(search: float, random: float) -> str:
     """What both fronts cover, without a verdict or a full stop."""
     return (
-        f"The front of the search covers {cover.search:.3f} of the box that both fronts span, "
-        f"that of random networks {cover.random:.3f}"
+        f"The front of the search covers {search:.3f} of the box that both fronts span, "
+        f"that of random networks {random:.3f}"
     )
 
 
-def _told(cover: Coverage) -> Coverage:
-    """With its sentence."""
-    if abs(cover.search - cover.random) < 0.01:
-        verdict = "no difference worth the name."
-    else:
-        winner = "the search won" if cover.search > cover.random else "the search did not win"
-        verdict = f"{winner}, in this one run (one seed gives no interval)."
-    return replace(cover, sentence=f"{covered(cover)}: {verdict}")
+def _verdict(search: float, random: float) -> str:
+    if abs(search - random) < 0.01:
+        return "no difference worth the name."
+    winner = "the search won" if search > random else "the search did not win"
+    return f"{winner}, in this one run (one seed gives no interval)."
 
 
 def _values(point: Point, objectives: Sequence[Objective]) -> tuple[float, ...]:

@@ -57,28 +57,16 @@ class Arrays:
 
     def load(self) -> Data:
         """Read the arrays: about a second for 50,000 images of 32 x 32."""
-        train, validation, read_test, classes, source, held_back = load_parts(self._files(), self._read)
-        is_image = train.x.ndim == 4
+        parts = load_parts(self._files(), self._read)
+        is_image = parts.train.x.ndim == 4
         strange = ("shift", "noise") if is_image else ("crop_pixels", "flip")
         for name in strange:
             if getattr(self, name):
                 found = "images" if is_image else "series"
                 raise DataError(f"`{name}` is not for {found}, and {self.path} holds {found}. Take it out.")
-        white = 255.0 if float(train.x.max()) > 1 else 1.0
-        shift = self.crop_pixels or self.shift
-        source = f"{source} {self.test_x}"
-        return make_data(
-            train,
-            validation,
-            read_test,
-            classes,
-            source,
-            shift,
-            self.flip,
-            white,
-            noise=self.noise,
-            held_back=held_back,
-        )
+        white = 255.0 if float(parts.train.x.max()) > 1 else 1.0
+        parts = parts._replace(source=f"{parts.source} {self.test_x}")
+        return make_data(*parts, self.crop_pixels or self.shift, self.flip, white, noise=self.noise)
 
     def _files(self) -> Source:
         test_path = self.path if self.test_x else ""

@@ -52,7 +52,7 @@ class Data:
     training varies (random shift by up to so many pixels or time steps, random mirror image; and for series noise of
     that part of a channel's std). white: the raw value of a full pixel (black is 0). licence: of the examples, ""
     where the source does not say. scores: what is known of networks beforehand; then there are no examples.
-    held_back: how many of each class the test part has, where it was drawn from the same examples, else ().
+    test_counts: how many examples of each class the test part has, where it was drawn from the same file, else ().
     """
 
     train: Split
@@ -68,7 +68,7 @@ class Data:
     licence: str = ""
     noise: float = 0.0
     scores: Scores | None = None
-    held_back: tuple[int, ...] = ()
+    test_counts: tuple[int, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -121,12 +121,12 @@ def make_data(
     read_test: Callable[[], Split],
     classes: tuple[str, ...],
     source: str,
+    test_counts: tuple[int, ...] = (),
     crop_pixels: int = 0,
     flip: bool = False,
     white: float = 255.0,
     licence: str = "",
     noise: float = 0.0,
-    held_back: tuple[int, ...] = (),
 ) -> Data:
     """Data with the training part's statistics and a digest of what was read. `source` stands for the test part.
 
@@ -159,5 +159,5 @@ def make_data(
         white,
         licence,
         noise,
-        held_back=held_back,
+        test_counts=test_counts,
     )

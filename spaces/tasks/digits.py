@@ -47,7 +47,7 @@ class Digits:
             lambda: part(test),
             classes,
             f"digits {self}",
+            tuple(np.bincount(labels[test], minlength=10).tolist()),
             white=16.0,
             licence="CC BY 4.0",
-            held_back=tuple(np.bincount(labels[test], minlength=10).tolist()),
         )

@@ -44,8 +44,7 @@ class Folder:
 
     def load(self) -> Data:
         """Decode the images: about 10 s for 10,000 photographs of 500 x 400 on one core."""
-        parts = load_parts(self._files(), self._read)
-        return make_data(*parts[:5], self.crop_pixels, self.flip, held_back=parts.held_back)
+        return make_data(*load_parts(self._files(), self._read), self.crop_pixels, self.flip)
 
     def _files(self) -> Source:
         return Source(self.path, self.test_path, self.validation, self.test, self.seed, self.limit)

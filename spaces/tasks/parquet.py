@@ -47,8 +47,7 @@ class Parquet:
 
     def load(self) -> Data:
         """Decode the images: about 6 s for 50,000 of 32 x 32 on one core."""
-        parts = load_parts(self._files(), self._read)
-        return make_data(*parts[:5], self.crop_pixels, self.flip, held_back=parts.held_back)
+        return make_data(*load_parts(self._files(), self._read), self.crop_pixels, self.flip)
 
     def _files(self) -> Source:
         return Source(self.path, self.test_path, self.validation, self.test, self.seed, self.limit)

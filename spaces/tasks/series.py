@@ -61,11 +61,9 @@ class Series:
 
     def load(self) -> Data:
         """Read the series: seconds for 100 MB of numbers."""
-        train, validation, read_test, classes, source, held_back = load_parts(self._files(), self._read)
-        source = f"{source} {self.length} {self.noise}"
-        return make_data(
-            train, validation, read_test, classes, source, self.shift, noise=self.noise, held_back=held_back
-        )
+        parts = load_parts(self._files(), self._read)
+        parts = parts._replace(source=f"{parts.source} {self.length} {self.noise}")
+        return make_data(*parts, self.shift, noise=self.noise)
 
     def _files(self) -> Source:
         return Source(self.path, self.test_path, self.validation, self.test, self.seed, self.limit)

@@ -53,7 +53,7 @@ class Parts(NamedTuple):
     read_test: Callable[[], Split]
     classes: tuple[str, ...]
     source: str
-    held_back: tuple[int, ...]
+    test_counts: tuple[int, ...]
 
 
 def load_parts(files: Source, read: Read) -> Parts:
@@ -78,9 +78,8 @@ def load_parts(files: Source, read: Read) -> Parts:
 
     source = f"{Path(files.path).name} {Path(files.test_path).name} {len(held_back)}"
     counts = () if files.test_path else torch.bincount(y[held_back], minlength=len(classes)).tolist()
-    return Parts(
-        Split(x[train], y[train]), Split(x[validation], y[validation]), read_test, classes, source, tuple(counts)
-    )
+    to_train, to_validate = (Split(x[rows], y[rows]) for rows in (train, validation))
+    return Parts(to_train, to_validate, read_test, classes, source, tuple(counts))
 
 
 def read_table(path: str, columns: Sequence[str]) -> pa.Table:

@@ -17,6 +17,8 @@ from compress.context import Context
 from compress.distill import LOSSES
 from compress.distill.step import Distill
 from compress.evaluate import evaluate
+from compress.export.onnx import export_onnx
+from compress.onnx_file import OnnxFile
 from compress.processor import VARIABLE
 from compress.train import Training, fit, hard_labels
 from compress.variant import Variant
@@ -122,6 +124,22 @@ def test_a_distillation_loss_trains_with_the_teacher_there(name: str, augmented:
 
     assert_the_same(work)
     assert {tensor.device.type for tensor in teacher.state_dict().values()} == {"cpu"}
+
+
+@pytest.mark.parametrize("augmented", [False, True], ids=["as they are", "mirrored"])
+def test_a_file_teaches_a_network_that_is_there(augmented: bool, tmp_path: Path) -> None:
+    """ONNX Runtime computes in main memory."""
+    data = replace(FEW, flip=augmented)
+    arch = two_of_each(("mbconv",))
+    written = export_onnx(network_of(("mbconv",), arch.input_shape, seed=1).eval(), ((0.0,), (1.0,)), arch.input_shape,
+                          tmp_path / "teacher.onnx")  # fmt: skip
+
+    def work() -> dict[str, Tensor]:
+        student = Variant(arch, network_of(("mbconv",), arch.input_shape).eval())
+        step = Distill(epochs=1, batch=32, lr=0.01)
+        return step(student, Context(data, OnnxFile(written), tmp_path)).network.state_dict()
+
+    assert_the_same(work)
 
 
 def test_what_stays_behind_is_noticed() -> None:

@@ -111,7 +111,7 @@ def test_every_part_has_the_share_of_every_class(kind: str, tmp_path: Path) -> N
     counts = torch.stack([part.y.bincount(minlength=len(data.classes)) for part in parts(data)]).double()
     asked = counts.sum(1, keepdim=True) * counts.sum(0) / counts.sum()
     assert counts.min() >= 1 and (counts[1:] - asked[1:]).abs().max() < 1
-    assert data.held_back == tuple(counts[2].long().tolist())
+    assert data.test_counts == tuple(counts[2].long().tolist())
 
 
 @EVERY

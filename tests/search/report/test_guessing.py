@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-import pytest
 import torch
 
 from search.report.comparison import Model, Outcome, best_shipped, compare, models
@@ -15,20 +14,12 @@ from search.report.summary import Quantity
 from search.report.telling import study_text, study_tree
 from search.state.facts import record_facts
 from search.state.ledger import Ledger
-from search.state.recorded import Event, Recorded, load_study
+from search.state.recorded import Event, Recorded
 from search.state.records import COMMONEST
 from spaces.tasks.data import Split
-from tests.search.recorded_study import record_study
 from tests.toy_task import toy_data
 
 SAID = "Not shown to be better than guessing"
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    path = tmp_path_factory.mktemp("guessing") / "lathe.db"
-    record_study(str(path))
-    return load_study("digits-cpu", str(path))
 
 
 def where_guessing_is_right(done: Recorded, share: float) -> Recorded:
@@ -71,7 +62,9 @@ def with_hand_made(done: Recorded, accuracy: float) -> list[Model]:
     ]
 
 
-def test_a_network_that_may_be_guessing_has_lost_to_one_that_learned_more_however_fast_it_is(done: Recorded) -> None:
+def test_a_network_that_may_be_guessing_has_lost_to_one_that_learned_more_however_fast_it_is(
+    done: Recorded,
+) -> None:
     shipped = best_shipped(models(done))
     assert shipped is not None and shipped.accuracy is not None
     guess = shipped.accuracy.low

@@ -11,15 +11,7 @@ from search.report.page import report_html
 from search.report.per_class import class_lines
 from search.report.telling import study_text, study_tree
 from search.state.confusions import KIND
-from search.state.recorded import Event, Recorded, load_study
-from tests.search.recorded_study import record_study
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    path = tmp_path_factory.mktemp("classes") / "lathe.db"
-    record_study(str(path))
-    return load_study("digits-cpu", str(path))
+from search.state.recorded import Event, Recorded
 
 
 def answering(done: Recorded, confusion: Confusion) -> Recorded:
