@@ -8,6 +8,7 @@ there is one. Files are still measured where the study's devices say.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -30,7 +31,9 @@ def processor() -> torch.device:
         found = torch.device(wanted)
     except RuntimeError as error:
         raise NoProcessor(f"{VARIABLE} must be auto, cpu, cuda or cuda:N, got {wanted!r}.") from error
-    return _gpu(found) if found.type == "cuda" else found
+    if found.type == "cuda":
+        return _gpu(found)
+    return found if found.type == "cpu" else _tried(found)
 
 
 def _gpu(found: torch.device) -> torch.device:
@@ -45,6 +48,18 @@ def _gpu(found: torch.device) -> torch.device:
     if index >= count:
         raise NoProcessor(f"{VARIABLE} is {found}, and there are {count} GPUs. Write cuda:{count - 1} or less.")
     return torch.device("cuda", index)
+
+
+@cache
+def _tried(found: torch.device) -> torch.device:
+    """A processor of another kind, if a number gets there and back. Raises: NoProcessor."""
+    try:
+        torch.ones(1).to(found).cpu()
+    except (RuntimeError, AssertionError) as error:  # AssertionError: of a build that does not have it
+        raise NoProcessor(
+            f"{VARIABLE} is {found}, and PyTorch {torch.__version__} cannot use it. Write auto, cpu, cuda or cuda:N."
+        ) from error
+    return found
 
 
 def described(where: torch.device) -> str:

@@ -23,6 +23,7 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a G
 def test_the_variable_says_who_trains_and_without_it_the_cpu_where_there_is_no_gpu(
     wanted: str, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    elsewhere.register()
     monkeypatch.setenv(VARIABLE, wanted)
     assert processor().type == found
 
@@ -30,6 +31,8 @@ def test_the_variable_says_who_trains_and_without_it_the_cpu_where_there_is_no_g
 @WITHOUT_GPU
 @pytest.mark.parametrize(("wanted", "message"), [
     ("gpu", "LATHE_PROCESSOR must be auto, cpu, cuda or cuda:N, got 'gpu'."),
+    ("meta", "LATHE_PROCESSOR is meta, and PyTorch .* cannot use it. Write auto, cpu, cuda or cuda:N."),
+    ("xpu", "LATHE_PROCESSOR is xpu, and PyTorch .* cannot use it"),
     ("cuda:1", "LATHE_PROCESSOR is cuda:1, and PyTorch .* finds no GPU. Write cpu, or install"),
 ])  # fmt: skip
 def test_one_that_is_not_there_is_one_message(
