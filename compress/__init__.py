@@ -1,5 +1,3 @@
 """One network -> smaller -> a file -> measured."""
 
-import os
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported; see spaces/__init__.py
+import spaces as spaces  # before torch is imported: it says how threads wait

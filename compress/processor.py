@@ -7,13 +7,15 @@ there is one. Files are still measured where the study's devices say.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from compress.threads import settled
 
 VARIABLE = "LATHE_PROCESSOR"
 
@@ -71,14 +73,16 @@ def described(where: torch.device) -> str:
 def visiting(*networks: nn.Module) -> Iterator[torch.device]:
     """The networks are on the processor while inside, and back where each came from after, whatever happens.
 
-    What they are given has to go there as well; nothing is copied where they are there already.
+    What they are given has to go there as well; nothing is copied where they are there already. On a CPU PyTorch
+    computes with the threads that paid in the last training.
     """
     here = processor()
     homes = [home_of(network) for network in networks]
     try:
         for network in networks:
             network.to(here)
-        yield here
+        with settled() if here.type == "cpu" else nullcontext():
+            yield here
     finally:
         for network, home in zip(networks, homes, strict=True):
             network.to(home)

@@ -15,6 +15,7 @@ from compress.devices.lock import shared
 from compress.memory import keep_freed_memory
 from compress.processor import finish, visiting
 from compress.recalibrate import IMAGES, recalibrate
+from compress.threads import timed_steps
 from spaces.tasks import Data
 
 
@@ -117,7 +118,7 @@ def fit(
     keep_freed_memory()
     steps = max(1, len(data.train.y) // min(training.batch, len(data.train.y)))
     network.train()
-    with shared("cpu") as let_measurers_in, visiting(network) as here:
+    with shared("cpu") as let_measurers_in, visiting(network) as here, timed_steps(here) as step:
         parameters = dict(network.named_parameters())
         optimizer = optimizer_for(parameters, training)
         started = time.monotonic()
@@ -131,21 +132,22 @@ def fit(
                 before = time.monotonic()
                 let_measurers_in()
                 started += time.monotonic() - before
-                set_learning_rate(optimizer, learning_rate(training, done))
-                optimizer.zero_grad()
-                batch = batch.on(here)
-                value = loss(network(batch.x), batch)
-                check_finite(value, epoch * steps + index)
-                value.backward()
-                nn.utils.clip_grad_norm_(parameters.values(), training.clip)
-                optimizer.step()
+                with step():
+                    set_learning_rate(optimizer, learning_rate(training, done))
+                    optimizer.zero_grad()
+                    batch = batch.on(here)
+                    value = loss(network(batch.x), batch)
+                    check_finite(value, epoch * steps + index)
+                    value.backward()
+                    nn.utils.clip_grad_norm_(parameters.values(), training.clip)
+                    optimizer.step()
                 if progress and index % 8 == 0:
                     progress(done, f"loss {value.item():.3f}")
             if after_epoch:
                 after_epoch(epoch + 1)
             if progress_of(training, time.monotonic() - started, epoch + 1) >= 1:
                 break
-        recalibrate(network, data.normalise(data.train.x[:IMAGES]).to(here))
+        recalibrate(network, data.normalise(data.train.x[:IMAGES]))
         finish(here)
         took = time.monotonic() - started
     network.eval()

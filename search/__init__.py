@@ -1,15 +1,14 @@
 """Which model next, and remembering everything. `from search import Ledger, launch, load_study, read_config`."""
 
-import os
 from typing import TYPE_CHECKING, Any
+
+import spaces as spaces  # before torch is imported: it says how threads wait
 
 if TYPE_CHECKING:
     from search.config.study import read_config
     from search.main_loop import launch
     from search.state.ledger import Ledger
     from search.state.recorded import load_study
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported; see spaces/__init__.py
 
 __all__ = ["Ledger", "launch", "load_study", "read_config"]
 

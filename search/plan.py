@@ -184,6 +184,7 @@ def estimate_seconds(config: StudyConfig) -> Costs:
     from compress.evaluate import evaluate
     from compress.processor import processor, visiting
     from compress.recalibrate import IMAGES, recalibrate
+    from compress.threads import settle
     from compress.train import batches
     from search.supernet.shared_weights import build_supernet
     from search.supernet.training import train_step
@@ -205,8 +206,12 @@ def estimate_seconds(config: StudyConfig) -> Costs:
         recalibrate(network, data.normalise(data.train.x[:IMAGES]))
         evaluate(network, data, data.validation.first(config.search.images))
 
+    def train(number: int) -> None:
+        train_step(supernet, batch, config.supernet, config.search.seed, number, done=1.0)
+
     with visiting(supernet):
-        step_s = _seconds(lambda i: train_step(supernet, batch, config.supernet, config.search.seed, i, done=1.0))
+        settle(train, here)
+        step_s = _seconds(train)
     return Costs(
         supernet_epoch_s=steps * step_s,  # at the end of training, where a step is as costly as it gets
         trial_s=_seconds(lambda i: screen(sample(space, random.Random(i)))),

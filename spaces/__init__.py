@@ -1,13 +1,16 @@
 """What can be built: blocks, search spaces, architectures, their networks and costs, and the tasks they learn.
 
-OMP_WAIT_POLICY must be set before torch is imported: with the default, spinning OpenMP threads made a training step
-17 times slower on a loaded two-core machine.
+How threads of OpenMP wait for each other must be said before torch is imported. With the default they spin until their
+time slice is over, which made a training step up to 17 times slower on a loaded two-core machine; where they sleep at
+once, two threads were slower than one even on a quiet one. So they spin for some microseconds and then sleep (`python
+studies/benchmarks/threads.py`).
 """
 
 import os
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
     from spaces.architecture import Architecture

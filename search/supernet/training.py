@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from compress.devices.lock import shared
 from compress.processor import visiting
+from compress.threads import timed_steps
 from compress.train import (
     Batch,
     Progress,
@@ -92,7 +93,7 @@ def train_supernet(
     """
     steps = max(1, len(data.train.y) // min(config.batch, len(data.train.y)))
     supernet.train()
-    with _machine() as let_measurers_in, visiting(supernet) as here:
+    with _machine() as let_measurers_in, visiting(supernet) as here, timed_steps(here) as step:
         parameters = dict(supernet.store.named_parameters())
         optimizer = optimizer_for(parameters, config)
         course = restore(supernet, optimizer, start) if start else Course()
@@ -116,14 +117,15 @@ def train_supernet(
                 done = ranks.agreed(progress_of(config, clock() - started, epoch + index * share), before)
                 if done >= 1 or (config.cut and config.cut.phase(done) > course.cuts.phase):
                     break
-                set_learning_rate(optimizer, learning_rate(config, done))
-                optimizer.zero_grad()
-                value = train_step(
-                    supernet, ranks.part(batch).on(here), config, seed, epoch * steps + index, done, course.memory
-                )
-                ranks.average_gradients(parameters.values())
-                nn.utils.clip_grad_norm_(parameters.values(), config.clip)
-                optimizer.step()
+                with step():
+                    set_learning_rate(optimizer, learning_rate(config, done))
+                    optimizer.zero_grad()
+                    value = train_step(
+                        supernet, ranks.part(batch).on(here), config, seed, epoch * steps + index, done, course.memory
+                    )
+                    ranks.average_gradients(parameters.values())
+                    nn.utils.clip_grad_norm_(parameters.values(), config.clip)
+                    optimizer.step()
                 if progress:
                     progress(done, f"epoch {epoch + 1}/{config.epochs}  loss {value:.3f}")
             course.epoch, course.used_s = epoch + 1, clock() - started

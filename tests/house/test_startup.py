@@ -31,7 +31,7 @@ def test_importing_the_command_line_loads_no_heavy_library() -> None:
 
 
 def test_the_entry_point_loads_no_library_at_all_and_so_answers_ctrl_c_from_the_start() -> None:
-    assert not loaded_by("import search.cli") & {*HEAVY, "typer", "click", "rich", "spaces"}
+    assert not loaded_by("import search.cli") & {*HEAVY, "typer", "click", "rich", "compress"}
 
 
 @pytest.mark.parametrize("room", ["kernels", "spaces", "compress", "search"])
