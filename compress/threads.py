@@ -20,8 +20,6 @@ TURNS = 4  # that count of each of two, after one in which threads start; steps 
 REST_S = 20.0  # until the machine is asked again: other processes come and go
 WORTH = 0.95  # of the time with fewer threads is what more of them must beat; others may use the core
 
-STEPS = 30  # with which `settle` gets from one thread to eight
-
 Timed = Callable[[], AbstractContextManager[None]]
 
 
@@ -76,8 +74,9 @@ def timed_steps(where: torch.device) -> Iterator[Timed]:
 def settle(work: Callable[[int], object], where: torch.device, most_s: float = 5.0) -> None:
     """Find the threads that pay for `work`, which is told how often it was done before, in at most so many seconds."""
     with timed_steps(where) as step:
+        steps = 0 if step is nullcontext else 2 * (1 + TURNS) * (available().bit_length() - 1)  # up to all, by doubling
         began, number = time.monotonic(), 0
-        while step is not nullcontext and number < STEPS and time.monotonic() - began < most_s:
+        while number < steps and time.monotonic() - began < most_s:
             with step():
                 work(number)
             number += 1
