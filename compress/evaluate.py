@@ -11,6 +11,7 @@ from torch import nn
 
 from compress.confusion import Confusion, confusion_of, wilson
 from compress.processor import visiting
+from compress.threads import timed_batches
 from spaces.tasks import Data, Split
 
 POSITIONS = 32_768  # pixels, or time steps, that a CPU evaluates at once, of at most 512 examples
@@ -85,8 +86,10 @@ def evaluate(network: nn.Module, data: Data, split: Split) -> Quality:
     with torch.no_grad(), visiting(network) as here:
         times = 1 if here.type == "cpu" else GPU_TIMES
         batch = min(512 * times, max(16, times * POSITIONS // math.prod(split.x.shape[2:])))
-        starts = range(0, len(split.y), batch)
-        parts = [network(data.normalise(split.x[i : i + batch]).to(here)).cpu() for i in starts]
+        parts, turn = [], timed_batches(here)
+        for start in range(0, len(split.y), batch):
+            with turn():
+                parts.append(network(data.normalise(split.x[start : start + batch]).to(here)).cpu())
     return quality_of(torch.cat(parts).float().numpy(), split.y.numpy())
 
 

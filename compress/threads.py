@@ -1,4 +1,4 @@
-"""How many threads PyTorch computes with on a CPU: found by timing the steps of a training while it goes on.
+"""How many threads PyTorch computes with on a CPU: found by timing steps of trainings and batches of evaluations.
 
 Left alone, PyTorch takes as many threads as there are cores. At every operator they wait for each other: on small
 networks, and beside other processes, two threads are slower than one (`python studies/benchmarks/threads.py`).
@@ -39,8 +39,8 @@ def settled() -> Iterator[None]:
     if os.environ.get(VARIABLE):
         yield
         return
-    most, before = available(), torch.get_num_threads()
-    torch.set_num_threads(min(_paid.count, most))
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(_paid.count, available()))
     try:
         yield
     finally:
@@ -50,25 +50,45 @@ def settled() -> Iterator[None]:
 @contextmanager
 def timed_steps(where: torch.device) -> Iterator[Timed]:
     """What to put around each step of a training, `with step(): ...`, to be inside `settled`."""
-    most = available()
-    if most == 1 or where.type != "cpu" or os.environ.get(VARIABLE):
+    if is_decided(where):
         yield nullcontext
         return
-    trial = tried(_paid, most)
+    try:
+        yield timed(_paid)
+    finally:
+        torch.set_num_threads(min(_paid.count, available()))
+
+
+def timed_batches(where: torch.device) -> Timed:
+    """What to put around each batch that is evaluated, inside `settled`. Evaluations are many and short, so they go on
+    asking where the last one stopped."""
+    return nullcontext if is_decided(where) else _evaluations()
+
+
+@cache
+def _evaluations() -> Timed:
+    return timed(Threads())
+
+
+def is_decided(where: torch.device) -> bool:
+    """There is nothing to choose."""
+    return where.type != "cpu" or available() == 1 or bool(os.environ.get(VARIABLE))
+
+
+def timed(paid: Threads) -> Timed:
+    """Computes what is inside with the threads whose turn it is, and takes its time."""
+    trial = tried(paid, available())
     count = next(trial)
 
     @contextmanager
-    def step() -> Iterator[None]:
+    def turn() -> Iterator[None]:
         nonlocal count
         torch.set_num_threads(count)
         began = time.perf_counter()
         yield
         count = trial.send(time.perf_counter() - began)
 
-    try:
-        yield step
-    finally:
-        torch.set_num_threads(min(_paid.count, most))
+    return turn
 
 
 def settle(work: Callable[[int], object], where: torch.device, most_s: float = 5.0) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from compress import threads
 from compress.processor import visiting
-from compress.threads import REST_S, VARIABLE, Threads, settled, timed_steps, tried
+from compress.threads import REST_S, VARIABLE, Threads, settled, timed_batches, timed_steps, tried
 
 WAITS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
@@ -76,6 +76,20 @@ def test_a_training_leaves_threads_as_they_were_and_the_next_evaluation_uses_wha
     with visiting(torch.nn.Linear(1, 1)):
         assert torch.get_num_threads() == 2
     assert torch.get_num_threads() == before
+
+
+def test_evaluations_go_on_asking_where_the_last_one_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(threads, "available", lambda: 2)
+    threads._evaluations.cache_clear()
+    seen = []
+    for _ in range(4):
+        with visiting(torch.nn.Linear(1, 1)) as here:
+            turn = timed_batches(here)
+            with turn():
+                seen.append(torch.get_num_threads())
+    threads._evaluations.cache_clear()
+    assert seen == [1, 2, 1, 2]
 
 
 def two_are_faster(rival: int, count: int) -> Generator[int, float, bool]:
