@@ -1,5 +1,9 @@
 """BatchNorm statistics for a network whose weights came from elsewhere: from a supernet or from a larger network."""
 
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,13 +22,53 @@ def recalibrate(network: nn.Module, x: Tensor) -> None:
     norms = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     if not norms:
         return
-    momenta, was_training = [norm.momentum for norm in norms], network.training
+    was_training = network.training
     network.eval()
+    with measuring(norms), torch.no_grad():
+        network(x[:IMAGES])
+    network.train(was_training)
+
+
+@contextlib.contextmanager
+def measuring(norms: Sequence[_BatchNorm]) -> Iterator[None]:
+    """Within, one forward pass replaces the norms' statistics by those of all that each of them sees.
+
+    A norm that is called several times in a pass, as a shared layer is, has one set of statistics for all of its calls:
+    the mean and the variance of what it sees in them together. (What reaches a later call was normalised by the
+    earlier one's own statistics, as in training.) The norms are in training mode within.
+    """
+    momenta = [norm.momentum for norm in norms]
+    seen: list[list[tuple[int, Tensor, Tensor]]] = [[] for _ in norms]
+
+    def watch(calls: list[tuple[int, Tensor, Tensor]]) -> Any:
+        def keep(norm: _BatchNorm, given: tuple[Tensor, ...], _: Tensor) -> None:
+            if norm.running_mean is not None and norm.running_var is not None:
+                samples = given[0].numel() // norm.num_features
+                calls.append((samples, norm.running_mean.clone(), norm.running_var.clone()))
+
+        return keep
+
+    hooks = [norm.register_forward_hook(watch(calls)) for norm, calls in zip(norms, seen, strict=True)]
     for norm in norms:
         norm.momentum = 1.0
         norm.train()
-    with torch.no_grad():
-        network(x[:IMAGES])
-    network.train(was_training)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    try:
+        yield
+    finally:
+        for norm, momentum, hook in zip(norms, momenta, hooks, strict=True):
+            norm.momentum = momentum
+            hook.remove()
+    for norm, calls in zip(norms, seen, strict=True):
+        if len(calls) > 1:
+            _pool(norm, calls)
+
+
+def _pool(norm: _BatchNorm, calls: Sequence[tuple[int, Tensor, Tensor]]) -> None:
+    """Set the statistics to those of all calls together. calls: samples, mean and unbiased variance of each."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    total = sum(samples for samples, _, _ in calls)
+    mean = sum(((samples / total) * of_call.double() for samples, of_call, _ in calls), torch.zeros(()))
+    within = sum(((samples - 1) * variance.double() for samples, _, variance in calls), torch.zeros(()))
+    between = sum((samples * (of_call.double() - mean).square() for samples, of_call, _ in calls), torch.zeros(()))
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_((within + between) / (total - 1))

@@ -23,7 +23,7 @@ from compress.prune.plan import Plan
 from compress.prune.proven import leaves_by_its_inputs, runs_without
 from spaces.tasks import Data
 
-ROOTS = *foreign.CONVOLUTIONS, nn.Linear
+ROOTS = nn.Conv1d, nn.Conv2d, nn.Linear
 KNOWN = (*ROOTS, _BatchNorm, nn.LayerNorm, nn.PReLU)
 
 

@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from torch.nn.functional import unfold
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from compress.recalibrate import measuring
+
 IMAGES = 256
 ASKED = 64  # images more, of which it is asked whether a fit helped
 POSITIONS = 32  # of each feature map or row of tokens: neighbours say nearly the same
@@ -118,24 +120,18 @@ def _error(made: nn.Module, to: Target) -> float:
 def _pass(made: nn.Module, x: Tensor, known: Mapping[str, Answer], kept: Mapping[str, Tensor]) -> None:
     """Once through the network: each layer in `known` is fitted just before it runs, BatchNorm takes what it sees."""
     norms = [layer for layer in made.modules() if isinstance(layer, _BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
     made.eval()
-    for norm in norms:
-        norm.momentum = 1.0
-        norm.train()
 
     def watch(name: str, layer: nn.Module) -> Any:
         return layer.register_forward_pre_hook(lambda layer, given: _fit(layer, given[0], known[name], kept.get(name)))
 
     hooks = [watch(name, layer) for name, layer in _fittable(made) if name in known]
     try:
-        with torch.no_grad():
+        with measuring(norms), torch.no_grad():
             made(x)
     finally:
         for hook in hooks:
             hook.remove()
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
         made.eval()
 
 
