@@ -115,3 +115,5 @@ def _resize(layer: nn.Module, depthwise: bool) -> None:
         layer.out_features, layer.in_features = layer.weight.shape
     elif isinstance(layer, _BatchNorm) and layer.running_mean is not None:
         layer.num_features = len(layer.running_mean)
+    elif isinstance(layer, nn.LayerNorm) and layer.elementwise_affine:
+        layer.normalized_shape = tuple(layer.weight.shape)

@@ -45,7 +45,10 @@ def openvino_report(path: Path) -> dict[str, int | float]:
         kind, precision = (info[key].astype(str) for key in ("layerType", "runtimePrecision"))
         kinds[kind, precision in INTEGERS] += 1
     integers, floats = (
-        {"convolutions": kinds["Convolution", whole], "products": sum(kinds[kind, whole] for kind in PRODUCTS)}
+        {
+            "convolutions": kinds["Convolution", whole] + kinds["Deconvolution", whole],  # the latter is transposed
+            "products": sum(kinds[kind, whole] for kind in PRODUCTS),
+        }
         for whole in (True, False)
     )
     int8, floating = sum(integers.values()), sum(floats.values())

@@ -28,10 +28,11 @@ def ship(study: Workplace) -> VariantRecord | None:
     winners = [v for v in variants if v.role == "winner" and within_limits(study, v)]
     if not winners:
         return None
-    ends = ends_of(recorded, winners) if study.config.compress.judge == "end" else []
-    shipped = preferred(ends or winners, max_drop)
+    judge = study.config.compress.judge
+    shipped = preferred(offered(recorded, winners, judge), max_drop)
     names = {v.config.get("name") for v in variants if v.role == "baseline"}
-    rivals = [preferred([v for v in variants if v.config.get("name") == name], max_drop) for name in names if name]
+    chains = [[v for v in variants if v.config.get("name") == name] for name in names if name]
+    rivals = [preferred(offered(recorded, chain, judge), max_drop) for chain in chains]
     mark_shipped(study, [shipped], [*siblings(variants, shipped), *rivals])
     return shipped
 
@@ -57,11 +58,17 @@ def preferred(variants: Sequence[VariantRecord], max_drop: float) -> VariantReco
     return min(quick, key=lambda v: (cost_of(v, "size_bytes"), -accuracy_of(v)))
 
 
-def ends_of(recorded: Sequence[VariantRecord], winners: Sequence[VariantRecord]) -> list[VariantRecord]:
-    """Of the winners those that a whole recipe made, one a network at most: where it is judged as a whole, its end is
-    what was asked for."""
-    last = {(v.trial_id, v.config.get("name")): v.id for v in recorded if v.role == "winner"}
-    return [v for v in winners if v.id in last.values()]
+def offered(recorded: Sequence[VariantRecord], kept: Sequence[VariantRecord], judge: str) -> Sequence[VariantRecord]:
+    """Which of these variants may be chosen: all, or the ends of their recipes where these are judged and were kept.
+    The same for winners and baselines: a rival must not choose among steps that the winner could not."""
+    return (ends_of(recorded, kept) if judge == "end" else []) or kept
+
+
+def ends_of(recorded: Sequence[VariantRecord], kept: Sequence[VariantRecord]) -> list[VariantRecord]:
+    """Of the kept variants those that a whole recipe made, one a network at most: where it is judged as a whole, its
+    end is what was asked for."""
+    last = {(v.role, v.trial_id, v.config.get("name")): v.id for v in recorded}
+    return [v for v in kept if v.id in last.values()]
 
 
 def siblings(variants: Sequence[VariantRecord], shipped: VariantRecord) -> list[VariantRecord]:

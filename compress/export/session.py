@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime as ort
 
-# Operators of the optimised graph: (in float, in int8).
-CONVOLUTIONS = {"Conv", "FusedConv", "NhwcFusedConv"}, {"ConvInteger", "QLinearConv"}
+# Operators of the optimised graph: (in float, in int8). A transposed convolution has no int8 operator on the processor:
+# between quantize and dequantize nodes it would still run in float.
+CONVOLUTIONS = {"Conv", "ConvTranspose", "FusedConv", "NhwcFusedConv"}, {"ConvInteger", "QLinearConv"}
 PRODUCTS = (
     {"FusedGemm", "FusedMatMul", "Gemm", "MatMul"},
     {"DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "MatMulNBits", "QGemm", "QLinearMatMul"},

@@ -1,7 +1,8 @@
-"""The plan of a user's convolutional network: torch-pruning says which channels leave together.
+"""The plan of a user's network: torch-pruning says which channels of its layers leave together.
 
 Source: Fang et al. 2023, arXiv:2301.12900 (DepGraph). Groups are those whose channels lie next to each other in every
-layer they reach and whose layers are known here; others stay whole.
+layer they reach and whose layers are known here; others stay whole, and so do those of linear layers and of
+one-dimensional convolutions that are not shown to leave so (proven.py).
 """
 
 import copy
@@ -19,14 +20,16 @@ from compress.prune.dimensions import Axis
 from compress.prune.importance import importance, slopes_for
 from compress.prune.parts import Layer
 from compress.prune.plan import Plan
+from compress.prune.proven import leaves_by_its_inputs, runs_without
 from spaces.tasks import Data
 
-KNOWN = (nn.Conv2d, nn.Linear, _BatchNorm, nn.LayerNorm, nn.PReLU)
+ROOTS = nn.Conv1d, nn.Conv2d, nn.Linear
+KNOWN = (*ROOTS, _BatchNorm, nn.LayerNorm, nn.PReLU)
 
 
 @dataclass(frozen=True)
 class Coupled:
-    """Channels that leave together. root: the convolution they come from. axes: where they are in all tensors.
+    """Channels that leave together. root: the layer they come from. axes: where they are in all tensors.
 
     layers: by name, how many inputs and outputs of a layer belong to one of them.
     """
@@ -40,9 +43,11 @@ class Coupled:
 def foreign_plan(arch: Foreign, network: nn.Module, data: Data, kind: str) -> Plan:
     """kind: of importance. Raises: StepError: if torch-pruning is not there or cannot follow the network."""
     x = data.normalise(data.train.x[:2])
-    with foreign.understood(network):
+    with foreign.understood(network, ROOTS):
         whole = copy.deepcopy(network)
-        groups = coupled(foreign.graph(whole, x), whole, foreign.kept(whole, x, arch.classes))
+        following = foreign.graph(whole, x)
+        kept = [layer for layer in foreign.kept(whole, x, arch.classes) if not isinstance(layer, nn.Linear)]
+        groups = [group for group in coupled(following, whole, kept) if _can_leave(group, whole, x)]
     layers = measured_layers(network, x)
     slopes, tensors = slopes_for(kind, network, data), dict(network.state_dict())
     worths = tuple(importance(tensors, group.axes, group.units, kind, slopes) for group in groups)
@@ -58,15 +63,13 @@ def foreign_plan(arch: Foreign, network: nn.Module, data: Data, kind: str) -> Pl
 
     def cut(widths: Sequence[int]) -> tuple[Foreign, nn.Module, dict[str, Tensor]]:
         left: dict[str, Tensor] = {}
-        with foreign.understood(network):
+        with foreign.understood(network, ROOTS):
             made = copy.deepcopy(network).eval()
             following = foreign.graph(made, x)
             for group, worth, width in zip(groups, worths, widths, strict=True):
                 gone = worth.argsort()[: group.units - width].tolist()
                 if gone:
-                    root = made.get_submodule(group.root)
-                    remove = following.get_pruner_of_module(root).prune_out_channels
-                    following.get_pruning_group(root, remove, gone).prune()
+                    _remove(following, made.get_submodule(group.root), gone)
                     for axis in group.axes:
                         name, _, leaf = axis.tensor.rpartition(".")
                         if axis.axis == 0 and leaf == "weight" and name in layers:
@@ -81,7 +84,7 @@ def coupled(following: Any, network: nn.Module, kept: Sequence[nn.Module]) -> li
     """The groups that can be narrowed, in the order of the network. following: torch-pruning's dependency graph."""
     names: dict[Any, str] = {module: name for name, module in network.named_modules()}
     found = []
-    for group in following.get_all_groups(ignored_layers=list(kept), root_module_types=[nn.Conv2d]):
+    for group in following.get_all_groups(ignored_layers=list(kept), root_module_types=list(ROOTS)):
         root, units = group[0].dep.target.module, len(group[0].idxs)
         axes, layers, whole = list[Axis](), dict[str, tuple[int, int]](), units > 1
         for item in group:
@@ -104,6 +107,28 @@ def coupled(following: Any, network: nn.Module, kept: Sequence[nn.Module]) -> li
     return found
 
 
+def _can_leave(group: Coupled, network: nn.Module, x: Tensor) -> bool:
+    """Of two-dimensional convolutions alone torch-pruning is believed, the rest is tried out. Cost: 0.1 s."""
+    roots = [network.get_submodule(axis.tensor.rpartition(".")[0]) for axis in group.axes if axis.axis == 0]
+    if not any(isinstance(layer, nn.Conv1d | nn.Linear) for layer in roots):
+        return True
+
+    def cut_one() -> nn.Module:
+        made = copy.deepcopy(network).eval()
+        _remove(foreign.graph(made, x), made.get_submodule(group.root), [0])
+        return made
+
+    with torch.no_grad():
+        answer = network.eval()(x).shape
+    return leaves_by_its_inputs(network, group.axes, x) and runs_without(cut_one, x, answer)
+
+
+def _remove(following: Any, root: nn.Module, gone: Sequence[int]) -> None:
+    """These outputs of a layer, with all that belongs to them, in place. following: the network's dependency graph."""
+    remove = following.get_pruner_of_module(root).prune_out_channels
+    following.get_pruning_group(root, remove, list(gone)).prune()
+
+
 def rows_left(rows: int, axis: Axis, gone: Sequence[int]) -> Tensor:
     """Which rows of a tensor are left when these units of the axis are gone, ascending."""
     units = torch.tensor(gone)
@@ -114,10 +139,10 @@ def rows_left(rows: int, axis: Axis, gone: Sequence[int]) -> Tensor:
 
 
 def _is_grouped(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and module.groups > 1 and not _is_depthwise(module)
+    return isinstance(module, foreign.CONVOLUTIONS) and module.groups > 1 and not _is_depthwise(module)
 
 
-def _is_depthwise(layer: nn.Conv2d) -> bool:
+def _is_depthwise(layer: nn.Conv1d | nn.Conv2d) -> bool:
     return 1 < layer.groups == layer.in_channels == layer.out_channels
 
 
@@ -128,7 +153,7 @@ def measured_layers(network: nn.Module, x: Tensor) -> dict[str, Layer]:
     def watch(name: str, layer: nn.Module) -> Any:
         return layer.register_forward_pre_hook(lambda _, given: sizes.__setitem__(name, tuple(given[0].shape)))
 
-    hooks = [watch(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    hooks = [watch(name, layer) for name, layer in network.named_modules() if isinstance(layer, ROOTS)]
     try:
         with torch.no_grad():
             network.eval()(x)
@@ -140,7 +165,7 @@ def measured_layers(network: nn.Module, x: Tensor) -> dict[str, Layer]:
         layer = network.get_submodule(name)
         if isinstance(layer, nn.Linear):
             found[name] = Layer("linear", layer.in_features, layer.out_features, shape[1:-1])
-        elif isinstance(layer, nn.Conv2d) and not _is_grouped(layer):
+        elif isinstance(layer, foreign.CONVOLUTIONS) and not _is_grouped(layer):
             kind = "depthwise" if _is_depthwise(layer) else "conv"
             form = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
             found[name] = Layer(kind, layer.in_channels, layer.out_channels, shape[2:], *form)

@@ -1,9 +1,9 @@
-"""Pruning a user's convolutional network: torch-pruning follows which channels belong together.
+"""Pruning a user's network: torch-pruning follows which channels belong together.
 
 Source: Fang et al. 2023, arXiv:2301.12900 (DepGraph). It cannot follow everything: with raw three-dimensional
 parameters (stacked experts) its tracing does not end, heads of attention it skips without a word, and a layer it does
-not know it leaves alone. So only channels of convolutions are pruned here, what would hang is refused, and what came
-out is checked.
+not know it leaves alone. So only channels of convolutions are pruned by a ratio, what would hang is refused, and what
+came out is checked.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from compress.prune.importance import slopes_for
 from compress.recipe import StepError
 from spaces.tasks import Data
 
+CONVOLUTIONS = nn.Conv1d, nn.Conv2d
 EXTRA = "pruning a network of your own needs torch-pruning: pip install 'lathe[prune]'."
 
 
@@ -42,7 +43,7 @@ def prune_foreign(
             pruning_ratio=ratio,
             ignored_layers=kept(made, x, classes),
             round_to=multiple,
-            root_module_types=[nn.Conv1d, nn.Conv2d],
+            root_module_types=list(CONVOLUTIONS),
             # Its defaults are dictionaries that all calls share.
             in_channel_groups={},
             out_channel_groups={},
@@ -117,8 +118,11 @@ def _puts_out_classes(layer: nn.Module, network: nn.Module, x: Tensor) -> bool:
 
 
 @contextlib.contextmanager
-def understood(network: nn.Module) -> Iterator[None]:
-    """Refuse what would hang, and turn whatever torch-pruning makes of a user's network into one StepError."""
+def understood(network: nn.Module, roots: tuple[type[nn.Module], ...] = CONVOLUTIONS) -> Iterator[None]:
+    """Refuse what would hang, and turn whatever torch-pruning makes of a user's network into one StepError.
+
+    roots: kinds of layers that are pruned."""
+    _refuse_what_is_not_pruned(network, roots)
     _refuse_what_hangs(network)
     try:
         yield
@@ -137,9 +141,18 @@ def check_answers(network: nn.Module, x: Tensor, classes: int) -> None:
         raise StepError("torch-pruning removed classes: the last layer is one it does not know as such.")
 
 
+def _refuse_what_is_not_pruned(network: nn.Module, roots: tuple[type[nn.Module], ...]) -> None:
+    if any(isinstance(layer, roots) for layer in network.modules()):
+        return
+    if nn.Linear in roots:
+        raise StepError("this network has neither a convolution nor a linear layer that could be narrower.")
+    raise StepError(
+        "this network has no convolution; of networks that are not ours `ratio` prunes only those. Write `latency` to "
+        "narrow linear layers too."
+    )
+
+
 def _refuse_what_hangs(network: nn.Module) -> None:
-    if not any(isinstance(layer, nn.Conv1d | nn.Conv2d) for layer in network.modules()):
-        raise StepError("this network has no convolution; of networks that are not ours only those are pruned.")
     for name, layer in network.named_modules():
         raw = [leaf for leaf, p in layer.named_parameters(recurse=False) if p.ndim > 2]
         if raw and not isinstance(layer, _ConvNd):

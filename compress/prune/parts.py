@@ -29,7 +29,8 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or a linear layer with its bias. size: of its input, (H, W), or the positions (N,) of a linear one.
+    """A convolution or a linear layer with its bias. size: of its input, (H, W) or (L,), or the positions (N,) of a
+    linear one.
 
     A depthwise layer has as many inputs as outputs.
     """
@@ -50,7 +51,7 @@ class Layer:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(C, H, W), or (..., C) of a linear layer."""
+        """(C, H, W) or (C, L), or (..., C) of a linear layer."""
         return (*self.size, self.inputs) if self.kind == "linear" else (self.inputs, *self.size)
 
     def build(self) -> nn.Module:
@@ -59,7 +60,8 @@ class Layer:
             return nn.Linear(self.inputs, self.outputs)
         groups = self.inputs if self.kind == "depthwise" else 1
         form = (self.kernel, self.stride, self.padding, self.dilation, groups)
-        return nn.Conv2d(self.inputs, self.outputs, *form)  # type: ignore[arg-type]
+        kind = nn.Conv1d if len(self.kernel) == 1 else nn.Conv2d
+        return kind(self.inputs, self.outputs, *form)  # type: ignore[arg-type]
 
     def narrowed(self, inputs: int = 0, outputs: int = 0) -> "Layer":
         """With so many inputs and outputs fewer; of a depthwise layer both are the same."""

@@ -13,6 +13,7 @@ On a CIFAR-10 ResNet with half its channels 24 % of the images are right after t
 (studies/LOG.md).
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -21,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from compress.recalibrate import measuring
 
 IMAGES = 256
 ASKED = 64  # images more, of which it is asked whether a fit helped
@@ -117,24 +120,18 @@ def _error(made: nn.Module, to: Target) -> float:
 def _pass(made: nn.Module, x: Tensor, known: Mapping[str, Answer], kept: Mapping[str, Tensor]) -> None:
     """Once through the network: each layer in `known` is fitted just before it runs, BatchNorm takes what it sees."""
     norms = [layer for layer in made.modules() if isinstance(layer, _BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
     made.eval()
-    for norm in norms:
-        norm.momentum = 1.0
-        norm.train()
 
     def watch(name: str, layer: nn.Module) -> Any:
         return layer.register_forward_pre_hook(lambda layer, given: _fit(layer, given[0], known[name], kept.get(name)))
 
     hooks = [watch(name, layer) for name, layer in _fittable(made) if name in known]
     try:
-        with torch.no_grad():
+        with measuring(norms), torch.no_grad():
             made(x)
     finally:
         for hook in hooks:
             hook.remove()
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
         made.eval()
 
 
@@ -145,7 +142,7 @@ def _fittable(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _is_fittable(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Conv2d):
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
         return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     return isinstance(layer, nn.Linear | Terms)
 
@@ -155,8 +152,8 @@ def _terms(layer: nn.Module) -> list[Any]:
 
 
 def _flat(layer: nn.Module, values: Tensor) -> Tensor:
-    """(images, positions, channels) of a map (N, C, H, W) or of tokens (N, ..., C)."""
-    if isinstance(_terms(layer)[0], nn.Conv2d):
+    """(images, positions, channels) of a map (N, C, H, W), a series (N, C, L) or of tokens (N, ..., C)."""
+    if isinstance(_terms(layer)[0], nn.Conv1d | nn.Conv2d):
         return values.flatten(2).transpose(1, 2)
     return values.reshape(len(values), -1, values.shape[-1])
 
@@ -169,6 +166,10 @@ def _inputs(layer: nn.Module, x: Tensor, at: Tensor) -> Tensor:
     if isinstance(layer, nn.Conv2d):
         seen = unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride)  # type: ignore[arg-type]
         return seen[:, :, at].transpose(1, 2)
+    if isinstance(layer, nn.Conv1d):  # a map of one row
+        form = layer.kernel_size, layer.dilation, layer.padding, layer.stride
+        across = [(beside, int(of_row[0])) for beside, of_row in zip((1, 1, 0, 1), form, strict=True)]
+        return unfold(x[:, :, None], *across)[:, :, at].transpose(1, 2)
     return _flat(layer, x)[:, at]
 
 
@@ -201,6 +202,6 @@ def _fit(layer: nn.Module, x: Tensor, answer: Answer, kept: Tensor | None) -> No
 def _pairs(layer: nn.Module, x: Tensor, wanted: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Inputs and outputs in portions that fit into memory when they are unfolded."""
     terms = _terms(layer)
-    taps = terms[0].kernel_size[0] * terms[0].kernel_size[1] if isinstance(terms[0], nn.Conv2d) else 1
+    taps = math.prod(terms[0].kernel_size) if isinstance(terms[0], nn.Conv1d | nn.Conv2d) else 1
     portion = max(1, LARGEST // (taps * len(terms) * x[0].numel()))
     return list(zip(x.split(portion), wanted.split(portion), strict=True))

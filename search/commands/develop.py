@@ -47,9 +47,7 @@ def launch(
     with explained():
         from search.config.study import read_config
 
-        config = read_config(space, override or [])
-        if quick:
-            config = _quick(space, config, override or [])
+        config = _quick(space, override or []) if quick else read_config(space, override or [])
         if dry_run:
             from search.plan import print_plan
 
@@ -58,13 +56,15 @@ def launch(
         run_study(config, db, quiet)
 
 
-def _quick(space: Path, config: "StudyConfig", given: list[str]) -> "StudyConfig":
+def _quick(space: Path, given: list[str]) -> "StudyConfig":
     """The config with what `--quick` stands for, which is said; what the user gave stays as given."""
     from search.config.overrides import path_of
-    from search.config.quick import amount_of, quick_overrides
+    from search.config.quick import amount_of, calibration_below, quick_overrides
     from search.config.study import read_config
 
-    less = quick_overrides(config, amount_of(config), [path_of(each) for each in given])
+    first = calibration_below(space, given)
+    config = read_config(space, [*first, *given])
+    less = [*quick_overrides(config, amount_of(config), [path_of(each) for each in given]), *first]
     print(f"--quick is  {' '.join(f'-o {shlex.quote(each)}' for each in less)}", file=sys.stderr)
     return read_config(space, [*less, *given])
 

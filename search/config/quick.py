@@ -1,13 +1,16 @@
 """`search launch --quick`: a first look in about four minutes, by overrides that anyone could have written."""
 
+import json
+import pathlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from statistics import mean
 from typing import Any
 
+from search.config.overrides import path_of
 from search.config.problems import Path, dotted
-from search.config.study import StudyConfig
+from search.config.study import StudyConfig, read_config
 from spaces.counts import count
 from spaces.space import sample
 from spaces.tasks import Table
@@ -15,6 +18,8 @@ from spaces.tasks import Table
 SUFFIX = "-quick"
 LONGEST_NAME = 64
 MINUTES = 1  # of the supernet
+CALIBRATION_PATH, EXPORTS_PATH = ("search", "calibration"), ("search", "exports")
+LEAST_CALIBRATION = 4  # of a study
 TRIALS, CALIBRATION, EXPORTS, IMAGES = 16, 8, 14, 300
 MOST, LEAST, A_CLASS = 4000, 500, 10  # examples: of all, of all, of each class
 WORK = 4e11  # multiply-accumulates of all trainings of single networks: a minute or two of a core
@@ -46,10 +51,25 @@ def amount_of(config: StudyConfig) -> Amount:
 def quick_overrides(config: StudyConfig, amount: Amount, taken: Sequence[Path] = ()) -> list[str]:
     """`path=value` for all that is turned down; nothing is turned up. taken: paths that the user gave a value."""
     name = f"{config.study[: LONGEST_NAME - len(SUFFIX)]}{SUFFIX}"
-    calibration = config.search.calibration if ("search", "calibration") in taken else CALIBRATION
+    calibration = config.search.calibration if CALIBRATION_PATH in taken else CALIBRATION
     wanted = {("study",): name} | dict(_turned_down(config, amount, calibration))
     free = {path: value for path, value in wanted.items() if not any(_meet(path, other) for other in taken)}
     return [f"{dotted(path)}={value}" for path, value in free.items()]
+
+
+def calibration_below(space: pathlib.Path, given: Sequence[str]) -> list[str]:
+    """The override of `search.calibration` that lets the user's own `search.exports` be, or none.
+
+    It is needed before there is a config: one with fewer exports than calibration is none. Raises: ConfigError.
+    """
+    paths = [path_of(each) for each in given]
+    asked = [each for each, path in zip(given, paths, strict=True) if path == EXPORTS_PATH]
+    written = asked[-1].partition("=")[2].strip() if asked else ""
+    if not written.isdecimal() or any(_meet(path, CALIBRATION_PATH) for path in paths):
+        return []
+    others = [each for each, path in zip(given, paths, strict=True) if path != EXPORTS_PATH]
+    now, most = read_config(space, others).search.calibration, min(CALIBRATION, int(written))
+    return [f"{dotted(path)}={value}" for path, value in _less(CALIBRATION_PATH, now, max(most, LEAST_CALIBRATION))]
 
 
 def _meet(path: Path, other: Path) -> bool:
@@ -68,8 +88,8 @@ def _turned_down(config: StudyConfig, amount: Amount, calibration: int) -> Itera
         yield from _less(("task", "limit"), config.task.limit, examples, free=0)  # type: ignore[attr-defined]
     yield from _less(("supernet", "epochs"), config.supernet.epochs, epochs)
     yield from _less(("supernet", "minutes"), config.supernet.minutes, MINUTES, free=0)
-    yield from _less(("search", "calibration"), search.calibration, calibration)
-    yield from _less(("search", "exports"), search.exports, max(EXPORTS, calibration))
+    yield from _less(CALIBRATION_PATH, search.calibration, calibration)
+    yield from _less(EXPORTS_PATH, search.exports, max(EXPORTS, calibration))
     yield from _less(("search", "images"), search.images, IMAGES, free=0)
     yield from _less(("compress", "keep"), compress.keep, 1)
     yield from _less(("compress", "extra"), compress.extra, 0)
@@ -94,11 +114,23 @@ def _less(path: Path, now: float, most: float, free: int | None = None) -> Itera
 
 
 def _steps(config: StudyConfig, epochs: int) -> Iterator[tuple[Path, object]]:
-    """The epochs of each step. A step of a name alone has no field to replace: it is written out."""
+    """The epochs of each step. A step of a name alone has no field to replace: it is written out.
+
+    A prune to a latency measures some hundreds of files first, 0.1 to 0.3 s each: it is written out without, and
+    prunes by its ratio.
+    """
     listed = config.tree["compress"]["steps"] if config.steps else []
     for index, (name, step) in enumerate(config.steps):
+        at: Path = ("compress", "steps", index)
         most = max(epochs, getattr(step, "least_epochs", 1))
-        if getattr(step, "epochs", 0) > most:
-            at: Path = ("compress", "steps", index)
-            alone = not isinstance(listed[index], dict) or listed[index][name] is None
-            yield (at, f"{{{name}: {{epochs: {most}}}}}") if alone else ((*at, name, "epochs"), most)
+        less = {"epochs": most} if getattr(step, "epochs", 0) > most else {}
+        given = (listed[index][name] or {}) if isinstance(listed[index], dict) else {}
+        if getattr(step, "latency", None) is not None:
+            yield at, _written(name, {k: v for k, v in given.items() if k != "latency"} | less)
+        elif less:
+            yield ((*at, name, "epochs"), most) if given else (at, _written(name, less))
+
+
+def _written(name: str, fields: Mapping[str, object]) -> str:
+    """A step in YAML."""
+    return f"{{{name}: {{{', '.join(f'{key}: {json.dumps(value)}' for key, value in fields.items())}}}}}"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from compress.context import Context
 from compress.devices.simulated import Simulated
-from compress.foreign import counts_of, foreign_of
+from compress.foreign import counts_of, foreign_of, rebuilt
 from compress.prune import by_latency
 from compress.prune.channels import Prune
 from compress.prune.coupled import foreign_plan, measured_layers
@@ -55,6 +55,38 @@ class Grouped(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.last(self.grouped(self.stem(x))).mean((2, 3)))
+
+
+class Heads(nn.Module):
+    """Attention made of linear layers, in two heads, on a series of 8 features, and layers before and behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(8, 12), nn.Linear(12, 8)
+        self.q, self.k, self.v, self.out = (nn.Linear(8, 8) for _ in range(4))
+        self.head = nn.Linear(8 * 8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1, 2)
+        x = x + self.two(self.one(x).relu())
+        q, k, v = (layer(x).view(-1, 8, 2, 4).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        seen = (q @ k.transpose(2, 3)).softmax(3) @ v
+        return self.head(self.out(seen.transpose(1, 2).reshape(-1, 8, 8)).flatten(1))
+
+
+def of_table(_: Any = None) -> nn.Module:
+    """Of linear layers alone, one with a LayerNorm behind it."""
+    torch.manual_seed(0)
+    one, two = (nn.Linear(64, 24), nn.BatchNorm1d(24)), (nn.Linear(24, 16), nn.LayerNorm(16))
+    return nn.Sequential(nn.Flatten(), *one, nn.ReLU(), *two, nn.GELU(), nn.Linear(16, CLASSES)).eval()
+
+
+def of_series(_: Any = None) -> nn.Module:
+    """Of one-dimensional convolutions, one of them depthwise, on a series of 32 numbers."""
+    torch.manual_seed(0)
+    one, two = (nn.Conv1d(1, 16, 5, padding=2), nn.BatchNorm1d(16)), nn.Conv1d(16, 16, 3, groups=16)
+    last = nn.Conv1d(8, 8, 1), nn.Flatten(), nn.Linear(8 * 7, CLASSES)
+    return nn.Sequential(*one, nn.ReLU(), two, nn.Conv1d(16, 8, 3, 2), nn.AvgPool1d(2), *last).eval()
 
 
 def joined() -> nn.Module:
@@ -154,6 +186,33 @@ def test_the_layers_foreseen_are_those_of_the_network_that_is_cut(make: Any) -> 
     assert counts_of(arch).params == sum(p.numel() for p in made.parameters())
 
 
+@pytest.mark.parametrize(
+    ("make", "size", "narrowed"),
+    [(of_table, (8, 8), [16, 24]), (of_series, (32,), [8, 8, 16]), (lambda: Heads().eval(), (8, 8), [12])],
+    ids=["table", "series", "heads"],
+)
+def test_hidden_linear_layers_and_convolutions_of_series_are_narrowed_and_heads_are_not(
+    make: Any, size: tuple[int, ...], narrowed: list[int]
+) -> None:
+    data, network = toy_data(size=size), make()
+    x = data.normalise(data.train.x[:2])
+    plan = foreign_plan(foreign_of(network, "net", data.input_shape, CLASSES), network, data, "hessian")
+    assert [len(worth) for worth in plan.worths] == narrowed
+    widths = [units // 2 for units in narrowed]
+    arch, made, _ = plan.cut(widths)
+    torch.testing.assert_close(rebuilt(network, made.state_dict())(x), made(x))
+    assert list(plan.parts({})) == list(measured_layers(network, x).values())
+    assert list(plan.parts(dict(enumerate(widths)))) == list(measured_layers(made, x).values())
+    assert counts_of(arch).params == sum(p.numel() for p in made.parameters())
+
+
+def test_hidden_channels_of_flattened_tokens_that_shapes_misplace_stay() -> None:
+    """Flattened, a token's channels lie together, and not a channel's tokens as in a map."""
+    network = nn.Sequential(nn.Flatten(1, 2), nn.Linear(8, 6), nn.ReLU(), nn.Flatten(), nn.Linear(48, CLASSES)).eval()
+    data = toy_data()
+    assert not foreign_plan(foreign_of(network, "net", data.input_shape, CLASSES), network, data, "magnitude").worths
+
+
 def test_the_pieces_foreseen_are_those_of_the_network_that_is_cut() -> None:
     arch = arch_of(MBConv(expand=2), Attention(heads=4, head_dim=8), width=24)
     plan = own_plan(arch, network_of(arch), toy_data(), "hessian", width=True)
@@ -180,10 +239,15 @@ def test_channels_that_do_nothing_are_those_that_go(kind: str) -> None:
     assert made.both.weight.shape == (4, 7, 3, 3)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("share", [0.8, 0.5])
-def test_what_is_proposed_takes_the_share_that_was_asked_for(share: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("share", "make", "size"),
+    [(0.8, residual, (8, 8)), (0.5, residual, (8, 8)), (0.5, of_table, (8, 8)), (0.5, of_series, (32,))],
+)
+def test_what_is_proposed_takes_the_share_that_was_asked_for(
+    share: float, make: Any, size: tuple[int, ...], tmp_path: Path
+) -> None:
     """On a device that counts multiply-adds, so that every repetition says the same."""
-    data, network = toy_data(), residual(toy_data())
+    data, network = toy_data(size=size), make(toy_data(size=size))
     fit(network, data, Training(epochs=6, batch=32), hard_labels(), seed=0)
     measure = beside_first(Simulated(macs_per_us=10), "slow", tmp_path)
     before = Variant(foreign_of(network, "net", data.input_shape, CLASSES), network)

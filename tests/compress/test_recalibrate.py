@@ -22,6 +22,36 @@ def test_the_statistics_are_those_of_the_images() -> None:
     torch.testing.assert_close(norm.running_var, y.var((0, 2, 3)))
 
 
+class Shared(nn.Module):
+    """One norm over two maps of different sizes, the second of which does not depend on the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(2, momentum=0.25)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(x) + self.norm(x[:, :, :2] * 3 + 5).mean((2, 3), keepdim=True)
+
+
+def test_a_norm_that_is_called_twice_has_the_statistics_of_both_calls_together() -> None:
+    network, x = Shared(), torch.randn(40, 2, 4, 4)
+    recalibrate(network, x)
+    seen = torch.cat([x.transpose(0, 1).flatten(1), (x[:, :, :2] * 3 + 5).transpose(0, 1).flatten(1)], 1)
+    torch.testing.assert_close(network.norm.running_mean, seen.mean(1))
+    torch.testing.assert_close(network.norm.running_var, seen.var(1))
+    assert network.norm.momentum == 0.25 and not network.norm._forward_hooks
+
+
+def test_a_norm_that_is_called_once_has_the_statistics_that_torch_finds_to_the_bit() -> None:
+    network, norm = normed()
+    x, alone = torch.randn(40, 2, 4, 4), nn.BatchNorm2d(3, momentum=1.0)
+    recalibrate(network, x)
+    with torch.no_grad():
+        alone(network[0](x))
+    for found, expected in ((norm.running_mean, alone.running_mean), (norm.running_var, alone.running_var)):
+        assert found is not None and expected is not None and torch.equal(found, expected)
+
+
 def test_only_the_first_512_images_are_used() -> None:
     x = torch.randn(IMAGES + 100, 2, 2, 2)
     torch.manual_seed(0)

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
+from torch import nn
 
 from compress.export import ExportError
-from compress.export.session import graph_report, logits, open_session
+from compress.export.screening import export_part
+from compress.export.session import describe_fusion, graph_report, logits, open_session
+from compress.quantize.int8 import quantize_static
 from tests.compress.small_networks import images
 
 
@@ -49,6 +53,17 @@ def test_a_float_file_has_no_int8_and_a_quantized_one_no_float_arithmetic(
     assert (before["fused_share"], before["int8_nodes"], before["qdq_nodes"]) == (0.0, 0, 0)
     assert after["float_nodes"] == 0 and after["int8_nodes"] == before["float_nodes"]
     assert after["fused_share"] == 1.0 and after["qdq_nodes"] > 0
+
+
+def test_a_transposed_convolution_is_counted_and_stays_float(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.ConvTranspose2d(8, 8, 2, 2), nn.ReLU(), nn.Conv2d(8, 8, 3)
+    network = nn.Sequential(*layers, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)).eval()
+    plain = export_part(network, (1, 8, 8), tmp_path / "plain.onnx")
+    quantized = quantize_static(plain, images(16).numpy(), tmp_path / "int8.onnx")
+    assert describe_fusion(graph_report(quantized)) == "2 of 3 convolutions and 1 of 1 products fused to int8"
+    before, after = graph_report(plain), graph_report(quantized)
+    assert before["convolutions"] == after["convolutions"] == 3 and after["fused_share"] == 0.75
 
 
 def test_a_product_the_runtime_cannot_fuse_lowers_the_share(int8_file: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compress.devices import fingerprint_of
 from compress.measurement import Measurement, exact
-from search.choosing import ends_of, mark_shipped, preferred, within_limits
+from search.choosing import ends_of, mark_shipped, offered, preferred, within_limits
 from search.config.study import read_config
 from search.state.confusions import KIND
 from search.state.ledger import Ledger
@@ -59,6 +59,18 @@ def test_of_several_recipes_judged_at_their_ends_the_best_end_is_shipped() -> No
     made[5] = replace(made[4], id=5, role="baseline")
     ends = ends_of(list(made.values()), [made[id] for id in (1, 2, 3, 4)])
     assert [v.id for v in ends] == [2, 4] and preferred(ends, 1.0) is made[2]
+
+
+def test_a_baseline_judged_at_its_end_may_not_choose_a_step_on_the_way() -> None:
+    """Unless its end was rejected, as of a winner."""
+    steps = [
+        replace(variant(step=step, id=id), role="baseline", config={"name": "hand-made"})
+        for id, step in enumerate(("train", "prune", "quantize"), 1)
+    ]
+    later = replace(steps[0], id=9, role="winner")
+    assert [v.id for v in offered([*steps, later], steps, "end")] == [3]
+    assert [v.id for v in offered([*steps, later], steps[:2], "end")] == [1, 2]
+    assert [v.id for v in offered([*steps, later], steps, "each")] == [1, 2, 3]
 
 
 def test_a_run_killed_while_the_test_part_was_read_reads_what_is_left(ledger: Ledger, tmp_path: Path) -> None:

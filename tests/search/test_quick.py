@@ -57,6 +57,26 @@ def test_what_the_user_overrides_is_theirs_and_not_turned_down(search: Call, tmp
     assert "study       mine" in said.out
 
 
+@pytest.mark.parametrize(("exports", "calibration"), [(10, 8), (6, 6), (44, 8)])
+def test_exports_of_the_user_bring_a_calibration_that_fits_them(
+    search: Call, tmp_path: Path, exports: int, calibration: int
+) -> None:
+    file = written(tmp_path, LONG.replace("calibration: 8, exports: 14", "calibration: 20, exports: 40"))
+    assert read_config(file).search.calibration == 20
+    own = "-o", f"search.exports={exports}"
+    said = search("launch", file, "--quick", "--dry-run", *own)
+    assert said.code == 0, said.err
+    given = printed(said.err)
+    assert f"search.calibration={calibration}" in given and not any("exports" in each for each in given)
+    pasted = read_config(file, [*given, own[1]])
+    assert (pasted.search.exports, pasted.search.calibration) == (exports, calibration)
+
+
+def test_exports_too_few_for_any_calibration_are_refused_as_ever(search: Call, tmp_path: Path) -> None:
+    said = search("launch", written(tmp_path, LONG), "--quick", "--dry-run", "-o", "search.exports=3")
+    assert said.code != 0 and "`exports` must be at least `calibration`" in said.err
+
+
 def test_nothing_is_turned_up(tmp_path: Path) -> None:
     assert quick_overrides(read_config(TINY), FEW) == [
         "study=tiny-quick", "supernet.minutes=1", "search.images=300"
@@ -76,6 +96,8 @@ def test_only_large_data_is_limited(tmp_path: Path) -> None:
     [
         ("[distill]", "compress.steps.0={distill: {epochs: 1}}"),
         ("[{train: {epochs: 9, lr: 0.1}}]", "compress.steps.0.train.epochs=1"),
+        ("[{prune: {epochs: 1, latency: 0.6}}]", "compress.steps.0={prune: {epochs: 1}}"),
+        ("[{prune: {latency: 0.6, width: true}}]", "compress.steps.0={prune: {width: true, epochs: 1}}"),
         ("[quantize, {distill: {epochs: 20, assistant: auto}}]", "compress.steps.1.distill.epochs=4"),
     ],
 )
