@@ -64,7 +64,7 @@ def top(
 
 def show(
     study: StudyName = "",
-    config: Annotated[bool, typer.Option("--config", help="Print the effective configuration.")] = False,
+    config: Annotated[bool, typer.Option("--config", help="Print its space file or recipe, as it was run.")] = False,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
@@ -72,8 +72,12 @@ def show(
     from search.report.telling import study_text, study_tree
 
     recorded = _recorded(db, study)
-    if config:
-        print(json.dumps(dict(recorded.study.config), indent=None if as_json else 2))
+    if config and as_json:
+        print(json.dumps(dict(recorded.study.config)))
+    elif config:
+        from search.config.written import written
+
+        print(written(recorded.study.config), end="")
     else:
         print(json.dumps(study_tree(recorded)) if as_json else study_text(recorded))
 

@@ -124,13 +124,18 @@ def read_recipe(
 
 
 def recipe_of(tree: Mapping[str, Any], name: str) -> RecipeConfig:
-    """The recipe of a recorded study, checked again. A stored config is sorted: which of its devices judges, its
-    objectives say."""
+    """The recipe of a recorded study, checked again."""
+    return _read(Reading(Source(f"study {name}", "", file_tree(tree), {}, {})), Path("/"))
+
+
+def file_tree(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """What the recipe's file says, of a recorded config. That is sorted: which of its devices judges, its objectives
+    say."""
     own = {key: value for key, value in tree.items() if key not in KEPT_OUT}
     judge = next((metric.partition("@")[2] for metric in tree.get("objectives") or () if "@" in metric), "")
     if judge in (own.get("devices") or {}):
         own["devices"] = _judging(own["devices"], judge)
-    return _read(Reading(Source(f"study {name}", "", own, {}, {})), Path("/"))
+    return own
 
 
 def is_recipe(tree: Mapping[str, Any]) -> bool:

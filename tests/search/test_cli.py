@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from search.commands.app import app
+from search.config.study import read_config
 from search.errors import Interrupted
 from tests.search.command_line import Call, is_one_message, process
 from tests.search.finished_study import TINY, Finished
@@ -196,8 +197,16 @@ def test_json_is_one_versioned_document(search: Call, finished: Finished) -> Non
         assert tree["v"] == 1 and tree[key]
 
 
-def test_show_config_is_what_the_study_was_started_with(search: Call, finished: Finished) -> None:
-    said = search("show", "--config", "--db", finished.db)
+def test_show_config_is_a_space_file_that_launches_the_same_study(
+    search: Call, finished: Finished, tmp_path: Path
+) -> None:
+    file = tmp_path / "again.yaml"
+    file.write_text(search("show", "--config", "--db", finished.db).out)
+    assert file.read_text().startswith("# search launch FILE\nstudy: tiny\ntask:")
+    assert read_config(file).tree == finished.config.tree
+    assert search("validate", file).code == 0
+    assert "nothing is repeated" in search("launch", file, "--db", finished.db).err
+    said = search("show", "--config", "--json", "--db", finished.db)
     assert json.loads(said.out) == finished.config.tree
 
 
