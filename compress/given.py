@@ -20,6 +20,8 @@ from compress.processor import VARIABLE, processor, visiting
 from spaces.registry import nearest
 from spaces.tasks import Data
 
+TRAINED = 64  # examples of the step that is tried, as many as steps of recipes take by default
+
 
 class GivenError(ValueError):
     """A model that cannot be loaded or does not fit the data; the message says what and what to write instead."""
@@ -145,20 +147,30 @@ def _check_visit(network: nn.Module, name: str, data: Data) -> None:
 
 
 def check_training(network: nn.Module, name: str, data: Data) -> None:
-    """Raises GivenError if the network does not put out logits while it is trained, where it may do more than in use:
-    answers of heads that only training has, for example."""
-    made, x = copy.deepcopy(network).train(), data.normalise(data.train.x[:2])
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    """Raises GivenError if a step of training fails, or the network does not put out logits there, where it may do more
+    than in use: answers of heads that only training has, for example. Cost: that step, of a copy."""
+    made, x = copy.deepcopy(network).train(), data.normalise(data.train.x[:TRAINED])
+    remedy = "leave out the steps with epochs."
+    if not any(parameter.requires_grad for parameter in made.parameters()):
+        raise GivenError(
+            f"{name} cannot be trained: no parameter of it takes gradients. Call `requires_grad_(True)`, or {remedy}"
+        )
+    with torch.random.fork_rng(devices=[]), torch.enable_grad(), visiting(made) as here:
         try:
-            logits = made(x)
+            logits = made(x.to(here))
+            if isinstance(logits, Tensor):
+                logits.sum().backward()
         except Exception as error:
             first = (str(error).splitlines() or [""])[0][:200]
-            raise GivenError(f"{name} cannot be trained: in training mode {type(error).__name__}: {first}") from error
+            raise GivenError(
+                f"{name} cannot be trained: with {len(x)} examples in training mode {type(error).__name__}: {first} "
+                f"Mend its forward, or {remedy}"
+            ) from error
     if not isinstance(logits, Tensor) or logits.shape != (len(x), len(data.classes)):
         found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
         raise GivenError(
             f"{name} returns logits in use and {found} in training mode, and a step of the recipe trains it. "
-            "Let it return logits alone there too, or leave out the steps with epochs."
+            f"Let it return logits alone there too, or {remedy}"
         )
 
 

@@ -1,13 +1,14 @@
 """A user's model by name."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from compress.given import GivenError, answers, in_its_order, load_given
+from compress.given import GivenError, answers, check_training, in_its_order, load_given
 from compress.train import Training, fit, hard_labels
 from tests.toy_task import CLASSES, toy_data
 
@@ -65,3 +66,40 @@ def test_a_network_that_ends_in_a_softmax_is_refused_and_one_without_it_is_not()
         head.weight.zero_()
         head.bias.fill_(0.5)  # as large as probabilities, but they add up to more
     assert answers(plain, "net", data) == 3
+
+
+class Fussy(nn.Module):
+    """Refuses to be trained in one way, and answers in use."""
+
+    def __init__(self, refuses: Callable[[Tensor], bool]) -> None:
+        super().__init__()
+        self.refuses, self.flatten, self.head = refuses, nn.Flatten(), nn.LazyLinear(CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and self.refuses(x):
+            raise RuntimeError("not like this")
+        return self.head(self.flatten(x))
+
+
+@pytest.mark.parametrize(
+    "refuses",
+    [lambda x: True, lambda x: torch.is_grad_enabled(), lambda x: len(x) > 2],
+    ids=["always", "grad", "batch"],
+)
+def test_a_network_that_fails_only_while_it_is_trained_is_one_message(refuses: Callable[[Tensor], bool]) -> None:
+    data, network = toy_data(), Fussy(refuses)
+    assert answers(network.eval(), "net", data) == CLASSES
+    with pytest.raises(GivenError, match=r"net cannot be trained: .*RuntimeError: not like this Mend its forward, or"):
+        check_training(network, "net", data)
+
+
+def test_a_network_of_frozen_parameters_is_told_to_take_gradients_and_a_half_frozen_one_is_taken() -> None:
+    data = toy_data()
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, CLASSES)).requires_grad_(False)
+    with pytest.raises(GivenError, match="takes gradients"):
+        check_training(network, "net", data)
+    network[2].requires_grad_(True)
+    before = copy.deepcopy(network)
+    check_training(network, "net", data)
+    same_values = [torch.equal(a, b) for a, b in zip(before.parameters(), network.parameters(), strict=True)]
+    assert all(same_values) and network[2].weight.grad is None, "it is a copy that is tried"

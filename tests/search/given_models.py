@@ -135,7 +135,7 @@ class DataDependent(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.layer(x.flatten(1))
-        return y if float(y.sum()) > 0 else -y
+        return y if float(y.detach().sum()) > 0 else -y
 
 
 class Experts(nn.Module):
