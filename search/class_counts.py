@@ -35,6 +35,11 @@ def foreseen(counts: Sequence[int], task: Any) -> Counts:
     return {"train": train, "validate": validation} | ({} if is_apart else {"test": test})
 
 
+def lacking_in(data: Data) -> str:
+    """As `too_few`, of data that are loaded."""
+    return too_few(counts_of(data), data.classes)
+
+
 def spread(parts: Counts, classes: Sequence[str]) -> str:
     """The rarest and the commonest class to train on, and those that a part has no example of."""
     by_count = sorted(zip(parts["train"], classes, strict=True))

@@ -16,6 +16,7 @@ from compress.foreign import Description, counts_of
 from compress.measurement import Kind, Measurement
 from compress.recipe import is_quantizing
 from compress.scratch import discard, make_scratch
+from search.class_counts import lacking_in
 from search.config.study import StudyConfig
 from search.hand_made import scaled_by_hand
 from search.latency.foresight import Foresight, Known, foresee
@@ -173,6 +174,8 @@ def open_study(config: StudyConfig, ledger: Ledger, watch: Watch, data: Data | N
     feasible_sample(space, *exact_limits(config), random.Random(0))  # before there is a row, and before any training
     record = ledger.open_study(config.study, config.tree, data.digest, versions(), config.search.seed)
     record_facts(ledger, record.id, data)
+    if data.scores is None and record.state != "done" and (lacking := lacking_in(data)):
+        watch.say(f"warning: {lacking}")
     proposer = proposer_of(config, ledger, record.id, remaining(ledger, record.id, space))
     study = Study(config, record, ledger, data, space, proposer, watch, make_scratch())
     try:
