@@ -41,12 +41,16 @@ def load_given(source: str, choose: Mapping[str, Any] = MappingProxyType({})) ->
     if not colon or not where or not attribute:
         remedy = _remedy(source)
         raise GivenError(f"a model is my.onnx, module:attribute or file.py:attribute, got {source!r}.{remedy}")
-    network = _attribute(_module(where), where, attribute)
-    if not isinstance(network, nn.Module) and callable(network):
-        try:
-            network = network()
-        except (Exception, SystemExit) as error:  # the user's code may raise anything
-            raise GivenError(f"{source} raised {type(error).__name__}: {error}") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(
+            0
+        )  # untrained weights are the same ones whenever it is loaded: a study of them can be resumed
+        network = _attribute(_module(where), where, attribute)
+        if not isinstance(network, nn.Module) and callable(network):
+            try:
+                network = network()
+            except (Exception, SystemExit) as error:  # the user's code may raise anything
+                raise GivenError(f"{source} raised {type(error).__name__}: {error}") from error
     if not isinstance(network, nn.Module):
         raise GivenError(
             f"{source} is of type {type(network).__name__}, not a torch.nn.Module or a function returning one."

@@ -68,6 +68,15 @@ def test_a_network_that_ends_in_a_softmax_is_refused_and_one_without_it_is_not()
     assert answers(plain, "net", data) == 3
 
 
+def test_an_untrained_network_has_the_same_weights_whenever_it_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "fresh.py").write_text("from torch import nn\n\n\ndef make():\n    return nn.Linear(2, 2)\n")
+    source = f"{tmp_path / 'fresh.py'}:make"
+    first, drawn = load_given(source), torch.rand(1)
+    again = load_given(source)
+    assert all(map(torch.equal, first.parameters(), again.parameters()))
+    assert not torch.equal(drawn, torch.rand(1)), "the caller's random numbers go on"
+
+
 class Fussy(nn.Module):
     """Refuses to be trained in one way, and answers in use."""
 
