@@ -42,9 +42,7 @@ def load_given(source: str, choose: Mapping[str, Any] = MappingProxyType({})) ->
         remedy = _remedy(source)
         raise GivenError(f"a model is my.onnx, module:attribute or file.py:attribute, got {source!r}.{remedy}")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(
-            0
-        )  # untrained weights are the same ones whenever it is loaded: a study of them can be resumed
+        torch.manual_seed(0)  # untrained weights are the same whenever it is loaded: a study of them can be resumed
         network = _attribute(_module(where), where, attribute)
         if not isinstance(network, nn.Module) and callable(network):
             try:
@@ -155,10 +153,6 @@ def check_training(network: nn.Module, name: str, data: Data) -> None:
     than in use: answers of heads that only training has, for example. Cost: that step, of a copy."""
     made, x = copy.deepcopy(network).train(), data.normalise(data.train.x[:TRAINED])
     remedy = "leave out the steps with epochs."
-    if not any(parameter.requires_grad for parameter in made.parameters()):
-        raise GivenError(
-            f"{name} cannot be trained: no parameter of it takes gradients. Call `requires_grad_(True)`, or {remedy}"
-        )
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), visiting(made) as here:
         try:
             logits = made(x.to(here))

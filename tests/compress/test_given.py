@@ -102,13 +102,21 @@ def test_a_network_that_fails_only_while_it_is_trained_is_one_message(refuses: C
         check_training(network, "net", data)
 
 
-def test_a_network_of_frozen_parameters_is_told_to_take_gradients_and_a_half_frozen_one_is_taken() -> None:
-    data = toy_data()
-    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, CLASSES)).requires_grad_(False)
-    with pytest.raises(GivenError, match="takes gradients"):
-        check_training(network, "net", data)
-    network[2].requires_grad_(True)
-    before = copy.deepcopy(network)
+def test_it_is_a_copy_that_is_tried() -> None:
+    data, network = toy_data(), nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.LazyLinear(CLASSES))
+    assert answers(network.eval(), "net", data) == CLASSES
+    before = copy.deepcopy(network.state_dict())
     check_training(network, "net", data)
-    same_values = [torch.equal(a, b) for a, b in zip(before.parameters(), network.parameters(), strict=True)]
-    assert all(same_values) and network[2].weight.grad is None, "it is a copy that is tried"
+    assert all(map(torch.equal, before.values(), network.state_dict().values()))
+    assert not network.training and network[2].weight.grad is None
+
+
+def test_a_network_whose_parts_were_frozen_is_loaded_to_be_trained_and_one_without_any_is_refused(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\nfrozen = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).requires_grad_(False)\n"
+    )
+    assert all(parameter.requires_grad for parameter in load_given(f"{tmp_path / 'net.py'}:frozen").parameters())
+    with pytest.raises(GivenError, match="cannot be trained.*does not require grad"):
+        check_training(nn.Sequential(nn.AdaptiveAvgPool2d((1, CLASSES)), nn.Flatten()), "net", toy_data())
